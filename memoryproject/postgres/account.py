@@ -22,6 +22,7 @@ class Account:
     user_id: int
     group_id: int
     is_other: bool
+    is_known: bool  # has an entry in /etc/passwd
 
     def popen_options(self) -> dict[str, Any]:
         """Arguments of subprocess that make a program run as this account."""
@@ -32,60 +33,49 @@ class Account:
     def take_over(self, path: Path) -> None:
         """Make the account own `path`, so that its server may write there."""
         if self.is_other:
-            os.chown(path, self.user_id, self.group_id)
+            os.chown(path, self.user_id, self.group_id, follow_symlinks=False)
 
 
-def choose_account(*owned: Path) -> Account:
-    """Our own account; as root the owner of the first of `owned` that another has, else a system's.
+def choose_account(cluster: Path) -> Account:
+    """Our own account; for root the owner of the cluster, or of the directory it will lie in.
 
-    Raises ServerCannotRun for a user id that no account has: initdb needs one.
+    Where root owns that too: an account of our own, made if possible, else postgres or nobody.
     """
-    user_id = os.geteuid()
-    if user_id != 0:
-        try:
-            return _account(pwd.getpwuid(user_id), is_other=False)
-        except KeyError:
-            raise ServerCannotRun(
-                f"The embedded PostgreSQL needs an account for user id {user_id} "
-                f"in /etc/passwd: add one, or {OTHERWISE}."
-            ) from None
-    return _owner_account(owned) or _system_account()
+    if os.geteuid() != 0:
+        return _describe(os.geteuid(), os.getegid(), is_other=False)
+    if cluster.exists():
+        owner = cluster.stat()  # known or not: PostgreSQL accepts nobody else
+        return _describe(owner.st_uid, owner.st_gid, is_other=True)
+    owner = cluster.parent.stat()
+    account = _describe(owner.st_uid, owner.st_gid, is_other=True)
+    return account if account.is_known and account.user_id != 0 else _choose_system_account()
 
 
-def _owner_account(owned: tuple[Path, ...]) -> Account | None:
-    for path in owned:
-        try:
-            owner_id = path.stat().st_uid
-            if owner_id != 0:
-                return _account(pwd.getpwuid(owner_id), is_other=True)
-        except (FileNotFoundError, KeyError):
-            continue
-    return None
-
-
-def _system_account() -> Account:
-    if (useradd := shutil.which("useradd")) and not _entry(_SYSTEM_ACCOUNT):
+def _choose_system_account() -> Account:
+    if (useradd := shutil.which("useradd")) and not _is_known(_SYSTEM_ACCOUNT):
         options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
-        # A failure is looked at below: another process may have been quicker, or /etc is read-only.
+        # A failure shows below: another process may have been quicker, or /etc is read-only.
         subprocess.run([useradd, *options, _SYSTEM_ACCOUNT], capture_output=True, check=False)
     for name in (_SYSTEM_ACCOUNT, "postgres", "nobody"):
-        if entry := _entry(name):
-            return _account(entry, is_other=True)
+        if _is_known(name):
+            entry = pwd.getpwnam(name)
+            return Account(name, entry.pw_uid, entry.pw_gid, is_other=True, is_known=True)
     raise ServerCannotRun(
         "PostgreSQL does not run as root, and this system has no account "
         f"{_SYSTEM_ACCOUNT}, postgres or nobody: add one, or {OTHERWISE}."
     )
 
 
-def _entry(name: str) -> pwd.struct_passwd | None:
+def _is_known(name: str) -> bool:
+    return any(entry.pw_name == name for entry in pwd.getpwall())
+
+
+def _describe(user_id: int, group_id: int, *, is_other: bool) -> Account:
     try:
-        return pwd.getpwnam(name)
+        name, is_known = pwd.getpwuid(user_id).pw_name, True
     except KeyError:
-        return None
-
-
-def _account(entry: pwd.struct_passwd, *, is_other: bool) -> Account:
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, is_other)
+        name, is_known = str(user_id), False
+    return Account(name, user_id, group_id, is_other, is_known)
 
 
 def check_traversable(account: Account, directory: Path) -> None:

@@ -1,13 +1,12 @@
 """`manage.py dbshell` with the psql of the embedded server."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from django.db.backends.postgresql import client
 
 from memoryproject.postgres.binaries import find_binaries
-from memoryproject.postgres.launch import ensure_running
+from memoryproject.postgres.launch import ensure_running, read_options
 
 
 class DatabaseClient(client.DatabaseClient):
@@ -15,9 +14,8 @@ class DatabaseClient(client.DatabaseClient):
     def settings_to_cmd_args_env(
         cls, settings_dict: dict[str, Any], parameters: Iterable[str]
     ) -> tuple[list[str], dict[str, str] | None]:
-        options = settings_dict["OPTIONS"]
-        bin_dir = Path(options["bin_dir"]) if options.get("bin_dir") else None
-        address = ensure_running(Path(options["data_dir"]), bin_dir=bin_dir)
+        data_dir, bin_dir = read_options(settings_dict["OPTIONS"])
+        address = ensure_running(data_dir, bin_dir)
         served = settings_dict | {
             "HOST": address.host,
             "PORT": address.port,

@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 from memoryproject.postgres.account import Account
-from memoryproject.postgres.binaries import Binaries
+from memoryproject.postgres.binaries import OTHERWISE, Binaries
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
+from memoryproject.postgres.files import flush_directory, flush_to_disk, write_owned
 from memoryproject.postgres.layout import SUPERUSER, Layout
+from memoryproject.postgres.logs import choose_log_settings
 from memoryproject.postgres.tuning import choose_settings, measure_machine, render_settings
 
 _TUNED_SETTINGS = "tuned.conf"
@@ -23,9 +25,15 @@ def make_cluster(layout: Layout, account: Account, binaries: Binaries, server_lo
     """Run initdb where there is no cluster yet. initdb inherits `server_lock`.
 
     A killed initdb leaves nothing half made: the cluster gets its name when it is complete.
+    Raises ServerCannotRun for a user id that no account has, and ServerDidNotStart.
     """
     if layout.cluster.exists():
         return
+    if not account.is_known:
+        raise ServerCannotRun(
+            f"PostgreSQL's initdb needs an account for user id {account.user_id} in /etc/passwd: "
+            f"add one, or {OTHERWISE}."
+        )
     shutil.rmtree(layout.new_cluster, ignore_errors=True)
     layout.new_cluster.mkdir(mode=0o700)
     account.take_over(layout.new_cluster)
@@ -33,11 +41,12 @@ def make_cluster(layout: Layout, account: Account, binaries: Binaries, server_lo
     write_owned(password, secrets.token_urlsafe(32), account)
     _run_initdb(layout, account, binaries, password, server_lock)
     password.rename(layout.new_cluster / layout.password.name)
-    with (layout.new_cluster / "postgresql.conf").open("a") as configuration:
-        configuration.write(_INCLUDES)
-    _flush_directory(layout.new_cluster)
+    with (layout.new_cluster / "postgresql.conf").open("ab") as configuration:
+        configuration.write(_INCLUDES.encode())
+        flush_to_disk(configuration)
+    flush_directory(layout.new_cluster)
     layout.new_cluster.rename(layout.cluster)
-    _flush_directory(layout.data_dir)
+    flush_directory(layout.data_dir)
 
 
 def check_cluster(layout: Layout, server_version: int) -> None:
@@ -60,22 +69,8 @@ def check_cluster(layout: Layout, server_version: int) -> None:
 
 
 def write_settings(layout: Layout, account: Account) -> None:
-    settings = choose_settings(measure_machine(layout.data_dir))
-    settings["log_directory"] = str(layout.log_dir)
+    settings = choose_settings(measure_machine(layout.data_dir)) | choose_log_settings(layout)
     write_owned(layout.cluster / _TUNED_SETTINGS, render_settings(settings), account)
-
-
-def write_owned(path: Path, text: str, account: Account) -> None:
-    """Write a file that only the account reads, whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    account.take_over(partial)
-    partial.rename(path)
 
 
 def _run_initdb(
@@ -113,11 +108,3 @@ def _run_initdb(
 def clean_environment() -> dict[str, str]:
     """No PGDATA, PGPORT or locale of the caller's shell reaches the server."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _flush_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,11 +8,15 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
+from memoryproject.postgres.files import open_new_file
 from memoryproject.postgres.layout import PORT, SUPERUSER, Layout
 from memoryproject.postgres.locks import (
     is_locked_exclusively,
@@ -20,19 +24,25 @@ from memoryproject.postgres.locks import (
     lock_shared,
     locked_exclusively,
     open_lock_file,
+    wait_until_unlocked,
 )
+from memoryproject.postgres.processes import wait_for_end
 
 LINGER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """How to connect. `host` is the directory of the server's socket."""
+    """How to connect. `host` is the directory of the server's socket.
+
+    `started_ns` changes when the server restarts, which ends all connections made before.
+    """
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
+    started_ns: int
 
     def dsn(self, dbname: str) -> str:
         """A connection string for libpq and its programs."""
@@ -42,15 +52,14 @@ class ServerAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hold:
-    """The share of the clients' lock that keeps the server running as long as we live."""
+class _Share:
+    """Our share of the clients' lock. It keeps the server running as long as we live."""
 
     process_id: int
-    clients_lock: int
-    address: ServerAddress
+    descriptor: int
 
 
-_holds: dict[Path, _Hold] = {}
+_shares: dict[Path, _Share] = {}
 _mutex = threading.Lock()
 
 
@@ -63,59 +72,102 @@ def _renew_mutex() -> None:
 os.register_at_fork(after_in_child=_renew_mutex)
 
 
+def read_options(options: dict[str, Any]) -> tuple[Path, Path | None]:
+    """`data_dir` and `bin_dir` of a database's OPTIONS, as `ensure_running` takes them."""
+    if not options.get("data_dir"):
+        raise ImproperlyConfigured(
+            "DATABASES: the engine memoryproject.postgres needs OPTIONS['data_dir'], "
+            "the directory of its data."
+        )
+    bin_dir = options.get("bin_dir")
+    return Path(options["data_dir"]), Path(bin_dir) if bin_dir else None
+
+
 def ensure_running(
-    data_dir: Path, *, bin_dir: Path | None = None, linger_seconds: float = LINGER_SECONDS
+    data_dir: Path, bin_dir: Path | None = None, *, linger_seconds: float = LINGER_SECONDS
 ) -> ServerAddress:
-    """The address of the server of `data_dir`, started and made there where needed.
+    """The address of the server of `data_dir`, made and started where needed.
 
-    It runs until `linger_seconds` after the last process that called this has ended. Costs some
-    microseconds where it runs. Raises ServerCannotRun and ServerDidNotStart.
+    It runs until `linger_seconds` after the last process that called this has ended; those forked
+    from such a process count. Raises ServerCannotRun and ServerDidNotStart.
     """
-    layout = Layout(data_dir.resolve())
-    hold = _holds.get(layout.data_dir)
-    if hold and hold.process_id == os.getpid() and _is_served(layout):
-        return hold.address
-    with _mutex:
-        try:
-            return _become_client(layout, bin_dir, linger_seconds).address
-        except OSError as error:
-            raise ServerCannotRun(
-                f"The embedded PostgreSQL in {layout.data_dir} is out of reach: {error}. It is "
-                "used by the account that made it, or by root."
-            ) from error
+    layout = _lay_out(data_dir)
+    try:
+        if not (_has_share(layout) and _is_served(layout)):
+            with _mutex:
+                _take_share(layout)
+                _make_sure_it_is_served(layout, bin_dir, linger_seconds)
+        return _read_address(layout)
+    except OSError as error:
+        raise ServerCannotRun(
+            f"The embedded PostgreSQL in {layout.data_dir} is out of reach: {error}. "
+            "Only root and the account that runs it may use it."
+        ) from error
 
 
-def _is_served(layout: Layout) -> bool:
-    return is_locked_exclusively(layout.supervisor_lock) and not is_locked_exclusively(
-        layout.start_lock
+@lru_cache
+def _lay_out(data_dir: Path) -> Layout:
+    return Layout(data_dir.resolve())
+
+
+def _read_address(layout: Layout) -> ServerAddress:
+    return ServerAddress(
+        host=str(layout.socket_dir),
+        port=PORT,
+        user=SUPERUSER,
+        password=layout.password.read_text(),
+        started_ns=layout.postmaster_pid.stat().st_mtime_ns,
     )
 
 
-def _become_client(layout: Layout, bin_dir: Path | None, linger_seconds: float) -> _Hold:
-    layout.data_dir.mkdir(parents=True, exist_ok=True)
-    layout.run.mkdir(mode=0o700, exist_ok=True)
-    clients_lock = _share_clients_lock(layout)
-    with locked_exclusively(layout.start_lock) as start_lock:
-        if not is_locked_exclusively(layout.supervisor_lock):
-            _run_supervisor(layout, start_lock, bin_dir, linger_seconds)
-    address = ServerAddress(str(layout.socket_dir), PORT, SUPERUSER, layout.password.read_text())
-    hold = _Hold(os.getpid(), clients_lock, address)
-    _holds[layout.data_dir] = hold
-    return hold
+def _has_share(layout: Layout) -> bool:
+    share = _shares.get(layout.data_dir)
+    return (
+        share is not None
+        and share.process_id == os.getpid()
+        and is_same_file(share.descriptor, layout.clients_lock)
+    )
 
 
-def _share_clients_lock(layout: Layout) -> int:
-    """A share of the clients' lock; waits where the supervisor is just stopping the server."""
-    hold = _holds.get(layout.data_dir)
-    if hold and hold.process_id == os.getpid():
-        if is_same_file(hold.clients_lock, layout.clients_lock):
-            return hold.clients_lock
-        os.close(hold.clients_lock)
-        del _holds[layout.data_dir]
+def _take_share(layout: Layout) -> None:
+    """Wait here where the supervisor is just stopping the server."""
+    if _has_share(layout):
+        return
+    layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = open_lock_file(layout.clients_lock)
     lock_shared(descriptor)
     os.utime(descriptor)  # tells the supervisor that somebody came
-    return descriptor
+    stale = _shares.pop(layout.data_dir, None)
+    _shares[layout.data_dir] = _Share(os.getpid(), descriptor)
+    # Of a parent process the copy stays: its number may be somebody else's in here by now.
+    if stale is not None and stale.process_id == os.getpid():
+        os.close(stale.descriptor)
+
+
+def _is_served(layout: Layout) -> bool:
+    return (
+        is_locked_exclusively(layout.supervisor_lock)
+        and not is_locked_exclusively(layout.start_lock)
+        and not _has_postmaster_ended(layout)
+    )
+
+
+def _has_postmaster_ended(layout: Layout) -> bool:
+    """Known here at once: its supervisor needs some milliseconds to notice and leave."""
+    try:
+        process_id = int(layout.postmaster_pid.read_text().split(maxsplit=1)[0])
+    except (FileNotFoundError, IndexError):
+        return True
+    return wait_for_end(process_id, timeout_ms=0) is True
+
+
+def _make_sure_it_is_served(layout: Layout, bin_dir: Path | None, linger_seconds: float) -> None:
+    with locked_exclusively(layout.start_lock) as start_lock:
+        if is_locked_exclusively(layout.supervisor_lock):
+            if not _has_postmaster_ended(layout):
+                return
+            wait_until_unlocked(layout.supervisor_lock)
+        _run_supervisor(layout, start_lock, bin_dir, linger_seconds)
 
 
 def _run_supervisor(
@@ -130,7 +182,7 @@ def _run_supervisor(
     if bin_dir is not None:
         command += [f"--bin-dir={bin_dir}"]
     with (
-        layout.supervisor_log.open("wb") as log,
+        open_new_file(layout.supervisor_log) as log,
         subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +76,9 @@ class Layout:
 
     @property
     def socket_dir(self) -> Path:
-        """The run directory, or a short name below the system's one for temporary files."""
+        """The run directory, or a short name in /tmp (TMPDIR differs among clients)."""
         socket = self.run / f".s.PGSQL.{PORT}"
         if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH_BYTES:
             return self.run
         digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"memories-postgres-{digest}"
+        return Path("/tmp") / f"memories-postgres-{digest}"  # noqa: S108 - its owner is checked

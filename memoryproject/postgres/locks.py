@@ -64,6 +64,14 @@ def is_locked_exclusively(path: Path) -> bool:
         unlock_and_close(descriptor)
 
 
+def wait_until_unlocked(path: Path) -> None:
+    descriptor = open_lock_file(path)
+    try:
+        lock_shared(descriptor)
+    finally:
+        unlock_and_close(descriptor)
+
+
 def is_same_file(descriptor: int, path: Path) -> bool:
     """Whether the open file still stands at `path`: a removed directory takes its locks along."""
     try:

@@ -1,6 +1,7 @@
 """Which processes serve a cluster: PostgreSQL's have it as their working directory (Linux)."""
 
 import os
+import select
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -23,6 +24,22 @@ def works_in(process_id: int, cluster: Path) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def wait_for_end(process_id: int, timeout_ms: int | None = None) -> bool | None:
+    """Whether the process ended within the timeout; None where the system cannot tell."""
+    try:
+        descriptor = os.pidfd_open(process_id)
+    except ProcessLookupError:
+        return True
+    except (AttributeError, OSError):  # not Linux, or an old one
+        return None
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)  # also tells of a zombie
+        return bool(poll.poll(timeout_ms))
+    finally:
+        os.close(descriptor)
 
 
 def _has_directory(process_id: int, directory: Path) -> bool:

@@ -5,7 +5,6 @@ them lives, whatever process id a stale postmaster.pid names.
 """
 
 import os
-import select
 import signal
 import subprocess
 import time
@@ -16,13 +15,15 @@ from memoryproject.postgres.account import Account
 from memoryproject.postgres.binaries import Binaries
 from memoryproject.postgres.cluster import clean_environment
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
+from memoryproject.postgres.files import open_new_file
 from memoryproject.postgres.layout import PORT, Layout
 from memoryproject.postgres.locks import lock_exclusively, open_lock_file, try_to_lock_exclusively
-from memoryproject.postgres.processes import processes_in, works_in
+from memoryproject.postgres.logs import read_log_end
+from memoryproject.postgres.processes import processes_in, wait_for_end, works_in
 
 _LOOK_SECONDS = 0.02
 _ORPHAN_GRACE_SECONDS = 5.0
-_LOG_TAIL_LINES = 15
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +40,31 @@ class Postmaster:
 
     def wait(self, server_lock: int) -> None:
         """Return when it ended. `server_lock` is a descriptor of its own on the server lock."""
-        try:
-            descriptor = os.pidfd_open(self.process_id)
-        except ProcessLookupError:
-            return
-        except (AttributeError, OSError):  # not Linux, or an old one: its last process tells
-            lock_exclusively(server_lock)
-            return
-        select.select([descriptor], [], [])
+        if wait_for_end(self.process_id) is None:
+            lock_exclusively(server_lock)  # no way to watch the one process: the last one tells
 
 
 def lock_or_adopt(layout: Layout) -> int | Postmaster:
     """The exclusive server lock where no server lives, else the server that does.
 
-    Waits while one starts or stops. Ends what a killed postmaster left behind.
+    Waits while one starts or stops, and ends what a killed postmaster left behind. Raises
+    ServerCannotRun where the lock's holder stays out of sight.
     """
     descriptor = open_lock_file(layout.server_lock)
-    orphaned_since: float | None = None
+    seen = time.monotonic()
     while not try_to_lock_exclusively(descriptor):
-        postmaster = _find_postmaster(layout)
-        if postmaster is None:
-            orphaned_since = orphaned_since or time.monotonic()
-            if time.monotonic() - orphaned_since > _ORPHAN_GRACE_SECONDS:
-                _kill_orphans(layout)
-        else:
-            orphaned_since = None
+        if postmaster := _find_postmaster(layout):
+            seen = time.monotonic()
             if _is_ready(layout, postmaster.process_id):
                 os.close(descriptor)
                 return postmaster
+        unseen_seconds = time.monotonic() - seen
+        if unseen_seconds > _ORPHAN_GRACE_SECONDS:
+            _kill_orphans(layout)
+        if unseen_seconds > _PATIENCE_SECONDS:
+            raise ServerCannotRun(
+                f"Some process outside this container or account serves {layout.cluster}: stop it."
+            )
         time.sleep(_LOOK_SECONDS)  # nothing to wait on: the lock, a file and processes may change
     return descriptor
 
@@ -89,7 +87,7 @@ def start_postmaster(
     layout: Layout, account: Account, binaries: Binaries, server_lock: int
 ) -> Postmaster:
     """Start the server and wait until it accepts connections, however long its recovery takes."""
-    with layout.startup_log.open("wb") as log:
+    with open_new_file(layout.startup_log) as log:
         process = subprocess.Popen(
             [
                 binaries.postgres,
@@ -114,26 +112,15 @@ def start_postmaster(
             if _is_ready(layout, process.pid):
                 return Postmaster(process.pid)
         else:
+            log_end = read_log_end(layout)
             raise ServerDidNotStart(
-                f"The embedded PostgreSQL in {layout.cluster} did not start:\n{read_log(layout)}"
+                f"The embedded PostgreSQL in {layout.cluster} did not start:\n{log_end}"
             )
-
-
-def read_log(layout: Layout) -> str:
-    """The last lines that the server wrote."""
-    written = [path for path in layout.log_dir.glob("*.log") if path.stat().st_size]
-    newest = sorted(written, key=lambda path: path.stat().st_mtime)[-1:]
-    lines = [
-        line
-        for path in [layout.startup_log, *newest]
-        for line in path.read_text(errors="replace").splitlines()
-    ]
-    return "\n".join(lines[-_LOG_TAIL_LINES:]) or "(its log is empty)"
 
 
 def _is_ready(layout: Layout, process_id: int) -> bool:
     lines = _read_pid_file(layout)
-    # Line 1 is the process id, line 8 the state: see "postmaster.pid" in PostgreSQL's pidfile.h.
+    # Line 1 is the process id, line 8 the state: see pidfile.h of PostgreSQL.
     return len(lines) >= 8 and lines[0] == str(process_id) and lines[7] in {"ready", "standby"}
 
 

@@ -34,6 +34,7 @@ from memoryproject.postgres.locks import (
     unlock,
     unlock_and_close,
 )
+from memoryproject.postgres.logs import remove_old_logs
 from memoryproject.postgres.server import (
     Postmaster,
     lock_or_adopt,
@@ -42,7 +43,12 @@ from memoryproject.postgres.server import (
 )
 
 # Fast (rolls back what is open), immediate (recovers at the next start), and the last resort.
-_STOPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
+_STOPS: tuple[tuple[signal.Signals, float], ...] = (
+    (signal.SIGINT, 60.0),
+    (signal.SIGQUIT, 10.0),
+    (signal.SIGKILL, 10.0),
+)
+_LOG_CARE_SECONDS = 600.0
 
 
 class Event(enum.Enum):
@@ -92,14 +98,14 @@ def _report(text: str) -> None:
 
 
 def _bring_up(layout: Layout, bin_dir: Path | None) -> Postmaster:
-    account = choose_account(layout.cluster, layout.data_dir)
+    account = choose_account(layout.cluster)
     check_traversable(account, layout.data_dir)
-    for path in (layout.run, layout.clients_lock, layout.start_lock, layout.supervisor_lock):
-        account.take_over(path)
     found = lock_or_adopt(layout)
+    # Root made them, and the account may come as a client of its own.
+    for path in (layout.run, *layout.run.glob("*.lock"), layout.supervisor_log):
+        account.take_over(path)
     if isinstance(found, Postmaster):
         return found
-    account.take_over(layout.server_lock)
     binaries = find_binaries(bin_dir)
     if binaries.bundled:
         check_cpu()
@@ -108,6 +114,7 @@ def _bring_up(layout: Layout, bin_dir: Path | None) -> Postmaster:
     make_cluster(layout, account, binaries, found)
     check_cluster(layout, server_version)
     write_settings(layout, account)
+    remove_old_logs(layout)
     _make_socket_dir(layout, account)
     remove_stale_files(layout)
     postmaster = start_postmaster(layout, account, binaries, found)
@@ -151,7 +158,7 @@ class Watch:
         server_lock = open_lock_file(self._layout.server_lock)
         self._tell_after(lambda: self._postmaster.wait(server_lock), Event.SERVER_ENDED)
         self._tell_after(self._wait_for_no_client, Event.NO_CLIENT)
-        while (event := self._events.get()) is not Event.SERVER_ENDED:
+        while (event := self._next_event()) is not Event.SERVER_ENDED:
             if event is Event.HURRY:
                 self._linger_seconds = 0
             elif self._stays_without_client():
@@ -159,6 +166,13 @@ class Watch:
                 return
             else:
                 self._tell_after(self._wait_for_no_client, Event.NO_CLIENT)
+
+    def _next_event(self) -> Event:
+        while True:
+            try:
+                return self._events.get(timeout=_LOG_CARE_SECONDS)
+            except queue.Empty:
+                remove_old_logs(self._layout)
 
     def _tell_after(self, wait: Callable[[], None], event: Event) -> None:
         def wait_and_tell() -> None:

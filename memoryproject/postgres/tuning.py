@@ -47,16 +47,7 @@ def choose_settings(machine: Machine) -> dict[str, str]:
         "random_page_cost": "1.1",  # solid-state disks
         "jit": "off",  # compiling costs more than these short queries
         "timezone": "UTC",
-        "log_timezone": "UTC",
         "shared_preload_libraries": "pg_stat_statements",
-        # One file a weekday, overwritten a week later: the log does not grow without bound.
-        "logging_collector": "on",
-        "log_filename": "postgres-%a.log",
-        "log_truncate_on_rotation": "on",
-        "log_rotation_age": "1d",
-        "log_rotation_size": "0",
-        "log_checkpoints": "off",
-        "log_line_prefix": "%m [%p] ",
     }
     if machine.shm_bytes is not None and machine.shm_bytes < maintenance + 64 * _MIB:
         # A container's 64 MB: a parallel build of a vector index fails in there.
