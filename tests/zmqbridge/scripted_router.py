@@ -1,0 +1,108 @@
+"""A ROUTER on a real socket that behaves as a test scripts it: the network at its worst."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zmq
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request as it came in."""
+
+    envelope: list
+    body: bytes
+
+    def __getattr__(self, name):
+        return json.loads(self.body).get(name)
+
+
+class ScriptedRouter:
+    """Calls `script(router, incoming)` in its thread for each request; the script answers."""
+
+    def __init__(self, script: Callable, port: int = 0) -> None:
+        self.script = script
+        self.received: list[Incoming] = []
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.linger = 0
+        self._socket.bind(f"tcp://127.0.0.1:{port or '*'}")
+        self.endpoint = self._socket.last_endpoint.decode()
+        self.port = int(self.endpoint.rpartition(":")[2])
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def succeed(self, incoming: Incoming, data: object = None) -> None:
+        self.reply(incoming, status="success", data=STORED if data is None else data)
+
+    def refuse(self, incoming: Incoming, code: str, **details: object) -> None:
+        error = {"code": code, "message": "Refused.", "details": details}
+        self.reply(incoming, status="error", error=error)
+
+    def reply(self, incoming: Incoming, **fields: object) -> None:
+        body = {"request_id": incoming.request_id, "action": incoming.action, **fields}
+        self.send(incoming, json.dumps(body).encode())
+
+    def send(self, incoming: Incoming, body: bytes) -> None:
+        self._socket.send_multipart([*incoming.envelope, body])
+
+    def wait_for(self, count: int, seconds: float = 10) -> list[Incoming]:
+        """The requests so far, once there are `count` of them."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.received) >= count, seconds)
+            return list(self.received)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def __enter__(self) -> "ScriptedRouter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if not self._socket.poll(20):
+                    continue
+                *envelope, body = self._socket.recv_multipart()
+                incoming = Incoming(envelope, body)
+                with self._changed:
+                    self.received.append(incoming)
+                    self._changed.notify_all()
+                self.script(self, incoming)
+        finally:
+            self._socket.close()
+            self._context.term()
+
+
+STORED = {"memory_id": "mem-1", "created_at": "2026-01-31T08:30:45.123456Z"}
+MEMORY = {
+    "memory_id": "mem-1",
+    "session_id": "kitchen",
+    "memory_type": "conversation",
+    "content": {"text": "hello"},
+    "tags": ["a"],
+    "source_agent": None,
+    "priority": 5,
+    "created_at": "2026-01-31T08:30:45.123456Z",
+    "updated_at": "2026-01-31T08:30:45.123456Z",
+    "expires_at": None,
+}
+
+
+def answer(router: ScriptedRouter, incoming: Incoming) -> None:
+    """The script of a router where nothing goes wrong."""
+    router.succeed(
+        incoming, {"memory_id": incoming.request_id, "created_at": "2026-01-31T08:30:00Z"}
+    )
+
+
+def keep_silent(router: ScriptedRouter, incoming: Incoming) -> None:
+    """The script of a router that loses everything."""
