@@ -1,0 +1,65 @@
+"""What a memory's content may be: a JSON object that comes back equal. Called by handlers, admin
+and importers before anything is stored."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from memories.errors import ValidationFailed
+
+MAX_DEPTH = 64
+# A number with an exponent is kept written out, 1e300 as 301 digits: so many in all.
+MAX_EXPONENT_DIGITS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`json`: the text of the object, every digit as it came."""
+
+    json: bytes
+    source_agent: str
+
+
+def read_content(raw: bytes, field: str = "payload.content") -> Content:
+    """Check JSON text and take a plain string as `{"text": string}`. Raises ValidationFailed."""
+    if raw[:1] == b'"':
+        return Content(b'{"text":' + raw + b"}", "")
+    exponents = _Exponents()
+    try:
+        value = msgspec.json.Decoder(float_hook=exponents.note).decode(raw)
+    except (ValueError, RecursionError) as error:
+        raise ValidationFailed(field, f"The content cannot be kept: {error}.") from None
+    if not isinstance(value, dict) or not value:
+        raise ValidationFailed(field, "The content must be text or an object that is not empty.")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise ValidationFailed(field, f"The content is nested deeper than {MAX_DEPTH} levels.")
+    if exponents.digits > MAX_EXPONENT_DIGITS:
+        raise ValidationFailed(field, "The content has numbers too large or small to be kept.")
+    agent = value.get("source_agent")
+    return Content(raw, agent if isinstance(agent, str) and len(agent) <= 64 else "")
+
+
+class _Exponents:
+    """Adds up the digits that numbers with an exponent have once they are written out."""
+
+    def __init__(self) -> None:
+        self.digits = 0
+
+    def note(self, number: str) -> None:
+        _, mark, exponent = number.lower().partition("e")
+        if mark:
+            self.digits += abs(int(exponent[:9]))
+
+
+def _depth(value: Any) -> int:
+    """Levels of nesting, counted without recursion."""
+    depth, level = 0, [value]
+    while level := [child for parent in level for child in _containers(parent)]:
+        depth += 1
+    return depth + 1
+
+
+def _containers(parent: Any) -> list[Any]:
+    children = parent.values() if isinstance(parent, dict) else parent
+    return [child for child in children if isinstance(child, dict | list)]

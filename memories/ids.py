@@ -1,0 +1,53 @@
+"""Ids of owners, sessions and memories. They are made here, in the application, so that a
+repeated request can be recognised by the id that it would make, and so that an id carries its
+owner: `mem-` and `session-`, then 22 characters of owner and 22 of its own, base64url.
+"""
+
+import base64
+import binascii
+import re
+import uuid
+
+ID_MAX_CHARACTERS = 64
+
+_OWNERS = uuid.UUID("6f1c8a52-5f43-5d0e-9a1b-3c1f0f6f2a77")
+_MADE_HERE = re.compile(r"(?:mem|session)-([A-Za-z0-9_-]{22})[A-Za-z0-9_-]{22}")
+
+
+def owner_of_user(user_id: str) -> uuid.UUID:
+    return uuid.uuid5(_OWNERS, f"user:{user_id}")
+
+
+def owner_of_session(session_id: str) -> uuid.UUID:
+    """The owner of a session that names no user."""
+    return uuid.uuid5(_OWNERS, f"session:{session_id}")
+
+
+def memory_id(owner_id: uuid.UUID, own: bytes) -> str:
+    """`own`: 16 bytes, a digest of what asked for the memory."""
+    return f"mem-{_text(owner_id.bytes)}{_text(own)}"
+
+
+def session_id(owner_id: uuid.UUID, own: bytes) -> str:
+    """`own`: 16 bytes, a digest of what asked for the session."""
+    return f"session-{_text(owner_id.bytes)}{_text(own)}"
+
+
+def owner_in(an_id: str) -> uuid.UUID | None:
+    """The owner that an id carries, or None for an id that was made elsewhere."""
+    match = _MADE_HERE.fullmatch(an_id)
+    if match is None:
+        return None
+    try:
+        return uuid.UUID(bytes=base64.urlsafe_b64decode(match[1] + "=="))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def key_text(digest: bytes) -> str:
+    """16 bytes of digest as the 22 characters that the tables keep."""
+    return _text(digest)
+
+
+def _text(sixteen_bytes: bytes) -> str:
+    return base64.urlsafe_b64encode(sixteen_bytes)[:22].decode()

@@ -1,0 +1,28 @@
+"""The tables, one family a file. Constraints and indexes stand here; logic does not."""
+
+from memories.models.access import AccessLog
+from memories.models.agents import AgentState
+from memories.models.embeddings import Embedding, EmbeddingModel
+from memories.models.installation import Installation
+from memories.models.memories import MemoryEntry
+from memories.models.orchestrators import Orchestrator
+from memories.models.profiles import UserProfile
+from memories.models.relationships import Relationship
+from memories.models.requests import RequestKey
+from memories.models.revisions import Revision
+from memories.models.sessions import Session
+
+__all__ = [
+    "AccessLog",
+    "AgentState",
+    "Embedding",
+    "EmbeddingModel",
+    "Installation",
+    "MemoryEntry",
+    "Orchestrator",
+    "Relationship",
+    "RequestKey",
+    "Revision",
+    "Session",
+    "UserProfile",
+]

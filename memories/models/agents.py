@@ -1,0 +1,29 @@
+"""Agent states: what an agent keeps for itself in a session."""
+
+from django.db import models
+
+from memories.ids import ID_MAX_CHARACTERS
+from memories.models.owned import OwnedModel
+from memories.models.sessions import Session
+
+
+class AgentState(OwnedModel):
+    session = models.ForeignKey(
+        Session, models.CASCADE, related_name="agent_states", db_index=False
+    )
+    agent_id = models.CharField(max_length=ID_MAX_CHARACTERS)
+    state = models.JSONField()
+    updated_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "agent_states"
+        constraints = [
+            # the state of an agent in a session
+            models.UniqueConstraint(
+                fields=["owner_id", "session", "agent_id"], name="one_state_an_agent_and_session"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} in {self.session_id}"

@@ -1,0 +1,64 @@
+"""Embedding models and the vectors that they made, apart from the rows that are looked up."""
+
+from django.db import models
+from django.db.models import Q
+from pgvector.django import VectorField
+
+from memories.models.memories import MemoryEntry
+from memories.models.owned import OwnedModel
+
+
+class EmbeddingModel(models.Model):
+    """An embedder as the database knows it. Several can live at once; one answers searches."""
+
+    class State(models.TextChoices):
+        FILLING = "filling"
+        READY = "ready"
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    name = models.CharField(max_length=100, unique=True, help_text="embedder and text format")
+    dimension = models.PositiveIntegerField()
+    state = models.CharField(max_length=8, choices=State.choices, default=State.FILLING)
+    created_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "embedding_models"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["state"], condition=Q(state="active"), name="one_active_embedding_model"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["filling", "ready", "active", "retired"]),
+                name="embedding_model_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Embedding(OwnedModel):
+    """The vector of a memory's version. Without a fixed dimension, so that models can change."""
+
+    memory = models.ForeignKey(
+        MemoryEntry, models.CASCADE, related_name="embeddings", db_index=False
+    )
+    model = models.ForeignKey(
+        EmbeddingModel, models.PROTECT, related_name="embeddings", db_index=False
+    )
+    version = models.PositiveIntegerField(help_text="the version of the memory it was made from")
+    embedding = VectorField()
+
+    class Meta:
+        db_table = "embeddings"
+        constraints = [
+            # the vectors of a set of memories, and the exact search of an owner's
+            models.UniqueConstraint(
+                fields=["owner_id", "model", "memory"], name="one_embedding_a_memory_and_model"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.memory_id} by {self.model_id}"

@@ -1,0 +1,20 @@
+"""User profiles: what an assistant knows of a user for good."""
+
+from django.db import models
+
+from memories.ids import ID_MAX_CHARACTERS
+from memories.models.owned import OwnedModel
+
+
+class UserProfile(OwnedModel):
+    user_id = models.CharField(primary_key=True, max_length=ID_MAX_CHARACTERS)
+    preferences = models.JSONField(default=dict, blank=True)
+    profile_data = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "user_profiles"
+
+    def __str__(self) -> str:
+        return self.user_id

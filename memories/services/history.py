@@ -1,0 +1,35 @@
+"""What a memory held before each of its changes. Called by handlers and admin."""
+
+from typing import Any
+
+from memories.changes import rows
+from memories.errors import MemoryNotFound
+from memories.services.owners import names_of
+from memories.services.results import RevisionSeen, raw
+
+
+def history_of(memory_id: str, max_bytes: int = 15 << 20) -> list[RevisionSeen]:
+    """Newest first, of a deleted memory too; at most `max_bytes` of content.
+
+    Raises MemoryNotFound where there never was one.
+    """
+    name = names_of([memory_id]).get(memory_id)
+    if name is None or not rows(
+        "SELECT 1 FROM memory_entries WHERE owner_id = %s AND id = %s", list(name)
+    ):
+        raise MemoryNotFound(memory_id=memory_id)
+    found = rows(
+        """
+        SELECT version, action, memory_type, content::text, tags, priority, updated_at, expires_at,
+            deleted_at, changed_at, nullif(changed_by, ''), nullif(operation_id, '')
+        FROM (
+            SELECT *, sum(octet_length(content::text)) OVER (ORDER BY version DESC) AS bytes
+            FROM revisions WHERE owner_id = %s AND memory_id = %s) r
+        WHERE bytes <= %s ORDER BY version DESC""",
+        [*name, max_bytes],
+    )
+    return [_seen(*row) for row in found]
+
+
+def _seen(version: int, action: str, kind: str, content: str, *rest: Any) -> RevisionSeen:
+    return RevisionSeen(version, action, kind, raw(content), *rest)

@@ -1,0 +1,66 @@
+"""Exactly once: the answers of changes that were made, found again by the request's key."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from memories import ids
+from memories.changes import rows
+
+
+class KeyedRequest(NamedTuple):
+    """`key`: 16 bytes that tell a request from every other. Its session spreads the keys."""
+
+    key: bytes
+    session_id: str
+
+    def owner_id(self) -> UUID:
+        return ids.owner_in(self.session_id) or ids.owner_of_session(self.session_id)
+
+
+def answers_before(requests: Sequence[KeyedRequest]) -> dict[bytes, bytes]:
+    """The JSON text of the answer of each request that was already carried out."""
+    texts = {ids.key_text(request.key): request.key for request in requests}
+    found = rows(
+        "SELECT id, answer::text FROM request_keys WHERE id = ANY(%s) AND owner_id = ANY(%s)",
+        [list(texts), list({request.owner_id() for request in requests})],
+    )
+    return {texts[key]: answer.encode() for key, answer in found}
+
+
+def keep_answers(answers: Mapping[KeyedRequest, Any], at: datetime) -> None:
+    """Keep the answer of each request in this transaction.
+
+    A key that another orchestrator keeps at the same time raises IntegrityError: the transaction
+    is then repeated, and finds that answer.
+    """
+    if not answers:
+        return
+    rows(
+        """
+        INSERT INTO request_keys (id, owner_id, answer, created_at)
+        SELECT n.id, n.owner_id, n.answer, %s
+        FROM unnest(%s::text[], %s::uuid[], %s::jsonb[]) AS n (id, owner_id, answer)""",
+        [
+            at,
+            [ids.key_text(request.key) for request in answers],
+            [request.owner_id() for request in answers],
+            [msgspec.json.encode(answer).decode() for answer in answers.values()],
+        ],
+    )
+
+
+def forget_answers(before: datetime, limit: int) -> int:
+    """Drop up to `limit` answers that are older than `before`; returns how many it dropped."""
+    return len(
+        rows(
+            """
+            DELETE FROM request_keys WHERE id IN (
+                SELECT id FROM request_keys WHERE created_at < %s ORDER BY created_at LIMIT %s)
+            RETURNING id""",
+            [before, limit],
+        )
+    )

@@ -1,0 +1,116 @@
+"""Store new memories: one statement for all of a batch. Called by handlers and importers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+
+from memories import ids
+from memories.changes import rows
+from memories.services.results import Stored
+from memories.services.sessions import owners_of_opened_sessions, owners_of_sessions
+from memories.services.words import TEXT_OF_CONTENT, words_sql
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """`content_json` is the content's JSON text. `key`: 16 bytes from which the id is made, so
+    that a repeated request finds its memory there. `ttl_seconds` counts from the commit."""
+
+    key: bytes
+    session_id: str
+    memory_type: str
+    content_json: bytes
+    created_at: datetime
+    tags: Sequence[str] = ()
+    priority: int = 5
+    ttl_seconds: int | None = None
+    source_agent: str = ""
+    created_by: str = ""
+
+
+class _Row(msgspec.Struct):
+    id: str
+    owner_id: UUID
+    session_id: str
+    memory_type: str
+    content: msgspec.Raw
+    content_bytes: int
+    tags: Sequence[str]
+    priority: int
+    ttl: int | None
+    source_agent: str
+    created_by: str
+    created_at: datetime
+
+
+def store_memories(new: Sequence[NewMemory]) -> list[Stored]:
+    """Store what is not there yet, opening sessions on the way; all or nothing.
+
+    A memory whose id exists, deleted or not, is answered as it was stored the first time.
+    """
+    session_ids = {memory.session_id for memory in new}
+    owners = owners_of_sessions(session_ids)
+    if len(owners) == len(session_ids):
+        return _insert(new, owners)
+    with transaction.atomic(savepoint=False):
+        owners = owners_of_opened_sessions(session_ids, at=new[0].created_at)
+        return _insert(new, owners)
+
+
+def _insert(new: Sequence[NewMemory], owners: Mapping[str, UUID]) -> list[Stored]:
+    batch = [_row(memory, owners[memory.session_id]) for memory in new]
+    stored = dict(rows(_insert_sql(), [msgspec.json.encode(batch).decode()]))
+    if len(stored) < len(batch):
+        stored |= _stored_before([row for row in batch if row.id not in stored])
+    return [Stored(row.id, stored[row.id]) for row in batch]
+
+
+def _row(memory: NewMemory, owner_id: UUID) -> _Row:
+    return _Row(
+        ids.memory_id(owner_id, memory.key),
+        owner_id,
+        memory.session_id,
+        memory.memory_type,
+        msgspec.Raw(memory.content_json),
+        len(memory.content_json),
+        memory.tags,
+        memory.priority,
+        memory.ttl_seconds,
+        memory.source_agent,
+        memory.created_by,
+        memory.created_at,
+    )
+
+
+@cache
+def _insert_sql() -> str:
+    # One JSON parameter for the whole batch: twice the rows a second of bulk_create, which sends
+    # and parses a placeholder for every value (docs/benchmarks.md).
+    return f"""
+    INSERT INTO memory_entries (id, owner_id, session_id, memory_type, content, content_bytes,
+        text, words, search, tags, priority, source_agent, created_by, version, created_at,
+        updated_at, expires_at)
+    SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes,
+        t.text, length(w.search), w.search, n.tags, n.priority, n.source_agent, n.created_by, 1,
+        n.created_at, n.created_at, now() + n.ttl * interval '1 second'
+    FROM jsonb_to_recordset(%s::jsonb) AS n (id text, owner_id uuid, session_id text,
+            memory_type text, content jsonb, content_bytes int, tags text[], priority int,
+            ttl bigint, source_agent text, created_by text, created_at timestamptz)
+        CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
+        CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, created_at"""
+
+
+def _stored_before(batch: Sequence[_Row]) -> dict[str, datetime]:
+    return dict(
+        rows(
+            "SELECT id, created_at FROM memory_entries WHERE id = ANY(%s) AND owner_id = ANY(%s)",
+            [[row.id for row in batch], list({row.owner_id for row in batch})],
+        )
+    )

@@ -1,0 +1,50 @@
+"""The words of a text as PostgreSQL's full-text search keeps them, in the installation's language.
+
+Every statement that writes or asks for words takes its SQL from here, so that both always agree.
+"""
+
+from functools import cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from memories.changes import rows
+
+# A tsvector holds at most 1 MB, which a text of 700 kB can pass: the first 256 KiB are indexed.
+INDEXED_MAX_BYTES = 256 << 10
+
+TEXT_OF_CONTENT = """
+CASE WHEN jsonb_typeof({content} -> 'text') = 'string' THEN {content} ->> 'text' ELSE '' END"""
+
+_HEAD = f"""
+CASE WHEN octet_length({{text}}) <= {INDEXED_MAX_BYTES} THEN {{text}}
+     ELSE left({{text}}, {INDEXED_MAX_BYTES} / 4) END"""
+
+
+def words_sql(text_sql: str) -> str:
+    """SQL of the tsvector of a text. `text_sql` is ours, never a client's."""
+    return f"to_tsvector('{language()}', {_HEAD.format(text=text_sql)})"
+
+
+@cache
+def language() -> str:
+    """The language in which this database's words are kept; recorded when it is first asked for.
+
+    Raises ImproperlyConfigured where SEARCH_LANGUAGE is unknown to PostgreSQL, or is another than
+    the one that the stored memories were indexed in.
+    """
+    wanted = settings.SEARCH_LANGUAGE
+    if not rows("SELECT 1 FROM pg_ts_config WHERE cfgname = %s", [wanted]):
+        known = ", ".join(row[0] for row in rows("SELECT cfgname FROM pg_ts_config ORDER BY 1"))
+        raise ImproperlyConfigured(f"SEARCH_LANGUAGE is {wanted!r}; choose from {known}.")
+    rows(
+        "INSERT INTO installation (id, search_language) VALUES (1, %s) ON CONFLICT DO NOTHING",
+        [wanted],
+    )
+    [(kept,)] = rows("SELECT search_language FROM installation")
+    if kept != wanted:
+        raise ImproperlyConfigured(
+            f"SEARCH_LANGUAGE is {wanted!r}, but the memories are indexed in {kept!r}: "
+            f"set it back, or run `python manage.py rebuild_search --language {wanted}`."
+        )
+    return str(kept)

@@ -1,0 +1,108 @@
+"""What stands between a database and the first request: wait for it, migrate, look at it.
+
+Called by the commands that serve.
+"""
+
+import logging
+import time
+from threading import Event
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection
+
+from memories.changes import rows
+from memories.services.words import language
+
+logger = logging.getLogger(__name__)
+
+MIN_POSTGRES = 160000
+MIN_VECTOR = (0, 8)
+_MIGRATION_LOCK = 0x6D656D6F
+_PAUSE_SECONDS = 0.5
+
+
+def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
+    """Make the database ready; returns warnings about what weakens a promise.
+
+    Raises CommandError, with one sentence, where it cannot be used.
+    """
+    _wait(stop)
+    if stop.is_set():
+        return []
+    if connection.pg_version < MIN_POSTGRES:  # type: ignore[attr-defined]
+        raise CommandError(
+            f"The database runs PostgreSQL {connection.pg_version // 10000}; "  # type: ignore[attr-defined]
+            "version 16 or newer is needed."
+        )
+    if migrate:
+        _migrate()
+    _check_vector()
+    language()
+    return _weakened_promises()
+
+
+def _wait(stop: Event) -> None:
+    """Until the database answers; it may still be coming up."""
+    deadline = time.monotonic() + settings.DATABASE_WAIT_SECONDS
+    while not stop.is_set():
+        try:
+            rows("SELECT 1")
+        except DatabaseError as error:
+            why = str(error).strip().splitlines()[-1]
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"The database did not answer within {settings.DATABASE_WAIT_SECONDS:g} "
+                    f"seconds (DATABASE_WAIT_SECONDS): {why}"
+                ) from error
+            logger.info("Waiting for the database: %s", why)
+            connection.close()
+            stop.wait(_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _migrate() -> None:
+    """One process at a time: CREATE TABLE IF NOT EXISTS of two would race."""
+    rows("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    finally:
+        rows("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+
+
+def _check_vector() -> None:
+    found = rows("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    if not found:
+        raise CommandError(
+            "The extension vector (pgvector) is missing in this database: install it on the "
+            "server, then run `python manage.py migrate`."
+        )
+    version = tuple(int(part) for part in found[0][0].split(".")[:2])
+    if version < MIN_VECTOR:
+        raise CommandError(
+            f"pgvector is {found[0][0]}; version 0.8 or newer is needed: update the package, "
+            "then run ALTER EXTENSION vector UPDATE in this database."
+        )
+
+
+def _weakened_promises() -> list[str]:
+    warnings = [
+        f"{name} is off: what is answered as stored can be lost in a crash. Switch it on."
+        for name, value in rows(
+            "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit')"
+        )
+        if value == "off"
+    ]
+    if settings.CACHE_TTL_SECONDS >= 86_400:
+        warnings.append(
+            f"CACHE_TTL_SECONDS is {settings.CACHE_TTL_SECONDS:g}: a memory that is changed past "
+            "the services may be read as it was for that long. Minutes are enough."
+        )
+    if settings.REQUEST_KEY_DAYS < 7:
+        warnings.append(
+            f"REQUEST_KEY_DAYS is {settings.REQUEST_KEY_DAYS:g}: a change sent again later than "
+            "that is carried out twice. The protocol promises 7."
+        )
+    return warnings

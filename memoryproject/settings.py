@@ -1,0 +1,203 @@
+"""The settings, and the only reader of the environment. `.env.example` lists every variable.
+
+A value that cannot be right stops the start with one sentence.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+
+def _whole(name: str, default: int, low: int, high: int) -> int:
+    return int(_number(name, default, low, high, env.int))
+
+
+def _number(name: str, default: float, low: float, high: float, read: Any = env.float) -> float:
+    try:
+        value: float = read(name, default=default)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is {env.str(name)!r}, which is not a number; give one from {low} to {high}."
+        ) from None
+    if not low <= value <= high:
+        raise ImproperlyConfigured(f"{name} is {value}; it must be from {low} to {high}.")
+    return value
+
+
+def _flag(name: str, default: bool) -> bool:
+    text = env.str(name, default=str(default)).strip().lower()
+    if text in {"true", "yes", "on", "1"}:
+        return True
+    if text in {"false", "no", "off", "0"}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {text!r}; it must be true or false.")
+
+
+def _choice(name: str, default: str, choices: set[str]) -> str:
+    value = str(env.str(name, default=default))
+    if value not in choices:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; choose from {', '.join(sorted(choices))}."
+        )
+    return value
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret key of this installation, made on first use and readable by its owner alone."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(50))
+        try:
+            path.hardlink_to(made)  # fails where another process was first: its key stands
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The secret key {path} cannot be read: {error.strerror}."
+        ) from error
+
+
+# Where everything of this installation lies: embedded database, keys, backups.
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
+
+# The admin
+DEBUG = _flag("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret(DATA_DIR / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if _flag("BEHIND_HTTPS_PROXY", False) else None
+)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_PROXY_SSL_HEADER is not None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+ROOT_URLCONF = "memoryproject.urls"
+WSGI_APPLICATION = "memoryproject.wsgi.application"
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+
+INSTALLED_APPS = [
+    "memories",
+    "zmqbridge",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+WHITENOISE_USE_FINDERS = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The database: DATABASE_URL, or the embedded server below DATA_DIR
+DATABASE_POOL_SIZE = _whole("DATABASE_POOL_SIZE", 16, 4, 500)
+DATABASE_WAIT_SECONDS = _number("DATABASE_WAIT_SECONDS", 30, 0, 3600)
+
+
+def _database() -> dict[str, Any]:
+    if env.str("DATABASE_URL", default=""):
+        database = dict(env.db_url("DATABASE_URL"))
+        if database["ENGINE"] != "django.db.backends.postgresql":
+            raise ImproperlyConfigured(
+                "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name."
+            )
+    else:
+        database = {"ENGINE": "memoryproject.postgres", "NAME": "memories"}
+        database["OPTIONS"] = {"data_dir": DATA_DIR}
+    database["CONN_HEALTH_CHECKS"] = True
+    database.setdefault("OPTIONS", {})
+    database["OPTIONS"] |= {
+        # Prepared statements on the server: the few hot ones are parsed and planned once.
+        "server_side_binding": True,
+        "prepare_threshold": 3,
+        "pool": {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 10},
+        "application_name": "memories",
+    }
+    return database
+
+
+DATABASES = {"default": _database()}
+
+# The orchestrator
+ORCHESTRATOR_ENDPOINTS = env.list("ORCHESTRATOR_ENDPOINTS", default=["tcp://127.0.0.1:5570"])
+MAX_BODY_BYTES = _whole("MAX_BODY_BYTES", 1 << 20, 1 << 10, 16 << 20)
+GRACE_SECONDS = _number("GRACE_SECONDS", 10, 0.1, 600)
+LANE_CAPACITY = _whole("LANE_CAPACITY", 10_000, 1, 1_000_000)
+WRITE_BATCH = _whole("WRITE_BATCH", 256, 1, 2000)
+READ_WORKERS = _whole("READ_WORKERS", 2, 1, 64)
+SEARCH_WORKERS = _whole("SEARCH_WORKERS", 2, 1, 64)
+HEAVY_WORKERS = _whole("HEAVY_WORKERS", 1, 1, 64)
+OUTBOX_REPLIES = _whole("OUTBOX_REPLIES", 20_000, 100, 1_000_000)
+RECONNECT_SECONDS = _number("RECONNECT_SECONDS", 5, 0, 300)
+
+# The cache of reads by id
+CACHE_ENTRIES = _whole("CACHE_ENTRIES", 20_000, 0, 10_000_000)
+CACHE_MEGABYTES = _whole("CACHE_MEGABYTES", 64, 1, 100_000)
+CACHE_TTL_SECONDS = _number("CACHE_TTL_SECONDS", 300, 0, 604_800)
+
+# What is promised, and what is kept
+REQUEST_KEY_DAYS = _number("REQUEST_KEY_DAYS", 7, 0.001, 365)
+SEARCH_LANGUAGE = env.str("SEARCH_LANGUAGE", default="english")
+BULK_DELETE_ALL_ALLOWED = _flag("BULK_DELETE_ALL_ALLOWED", False)
+ACCESS_LOG_FLUSH_SECONDS = _number("ACCESS_LOG_FLUSH_SECONDS", 2, 0.05, 3600)
+EXPIRE_SECONDS = _number("EXPIRE_SECONDS", 30, 0.05, 86_400)
+
+LOG_LEVEL = _choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "memories": {"level": LOG_LEVEL},
+        "zmqbridge": {"level": LOG_LEVEL},
+    },
+}

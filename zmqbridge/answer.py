@@ -1,0 +1,166 @@
+"""Requests in, replies out: decode, group, call, encode. Called by the lanes; owns no socket.
+
+Every request gets exactly one reply, whatever happens. What an error of the core is on the wire
+is decided here, and only here.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from django.db import DatabaseError
+
+from memories.errors import MemoriesError, StorageFailed
+from memories.services.fetch import Fetched
+from zmqbridge.accesses import Accesses
+from zmqbridge.cache import ReadCache
+from zmqbridge.handlers import HANDLERS, Ask, Changed
+from zmqbridge.patience import Patience
+from zmqbridge.protocol import (
+    Code,
+    Request,
+    WireError,
+    encode_error,
+    encode_success,
+    read_payload,
+    request_key,
+)
+from zmqbridge.transactions import Task, carry_out
+
+logger = logging.getLogger(__name__)
+
+_DECODERS = {action: msgspec.json.Decoder(handler.payload) for action, handler in HANDLERS.items()}
+
+
+class Answerer:
+    """`report` gives what this orchestrator tells of itself in `stats`."""
+
+    def __init__(
+        self,
+        cache: ReadCache,
+        accesses: Accesses,
+        patience: Patience,
+        report: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
+        self._cache = cache
+        self._accesses = accesses
+        self._patience = patience
+        self._report = report
+
+    def answer(self, requests: Sequence[Request]) -> list[bytes]:
+        """A reply for each request, in their order; changes are committed when it returns."""
+        prepared = [self._prepare(request) for request in requests]
+        tasks = [(place, task) for place, task in enumerate(prepared) if isinstance(task, Task)]
+        results: dict[int, Any] = {
+            place: error for place, error in enumerate(prepared) if not isinstance(error, Task)
+        }
+        for serve, places in self._groups(tasks):
+            served = self._guarded(serve, [prepared[place] for place in places])
+            results |= dict(zip(places, served, strict=True))
+        return [self._encode(requests[place], results[place]) for place in range(len(requests))]
+
+    def _prepare(self, request: Request) -> Task | Exception:
+        try:
+            handler = HANDLERS[request.action]
+            ask = Ask(request, read_payload(request, _DECODERS[request.action]))
+            key = request_key(request) if handler.keyed else b""
+            return Task(ask, handler, handler.prepare(ask), key)
+        except KeyError:
+            return unknown_action(request.action)
+        except (WireError, MemoriesError) as error:
+            return error
+        except Exception as error:  # a fault of ours must not cost the batch its replies
+            return self._fault(error)
+
+    def _groups(
+        self, tasks: Sequence[tuple[int, Task]]
+    ) -> Iterable[tuple[Callable[[Sequence[Task]], Sequence[Any]], list[int]]]:
+        """All changes together, in their order; reads by action."""
+        changes = [place for place, task in tasks if task.handler.changes]
+        if changes:
+            yield self._change, changes
+        reads: dict[str, list[int]] = {}
+        for place, task in tasks:
+            if not task.handler.changes:
+                reads.setdefault(task.ask.request.action, []).append(place)
+        for places in reads.values():
+            yield self._read, places
+
+    def _guarded(
+        self, serve: Callable[[Sequence[Task]], Sequence[Any]], tasks: Sequence[Any]
+    ) -> Sequence[Any]:
+        if self._patience.away:
+            return [StorageFailed("The database cannot be reached.")] * len(tasks)
+        try:
+            return serve(tasks)
+        except Exception as error:  # the boundary of a batch: one fault answers only its own task
+            if len(tasks) == 1:
+                return [error if isinstance(error, MemoriesError) else self._fault(error)]
+            return [self._guarded(serve, [task])[0] for task in tasks]
+
+    def _change(self, tasks: Sequence[Task]) -> Sequence[Any]:
+        results = carry_out(tasks, self._patience)
+        for task, result in zip(tasks, results, strict=True):
+            if isinstance(result, Changed):
+                self._cache.forget(result.memory_ids)
+                self._note(task, result.memory_ids)
+        return results
+
+    def _read(self, tasks: Sequence[Task]) -> Sequence[Any]:
+        mark = self._cache.mark()
+        try:
+            results = tasks[0].handler.serve([task.item for task in tasks])
+        except DatabaseError as error:
+            if not self._patience.reconnect(error):
+                return [StorageFailed("The database cannot be reached.")] * len(tasks)
+            results = tasks[0].handler.serve([task.item for task in tasks])
+        for task, result in zip(tasks, results, strict=True):
+            self._note(task, task.handler.seen(result))
+        return [self._filled(mark, result) for result in results]
+
+    def _filled(self, mark: int, result: Any) -> Any:
+        if not isinstance(result, Fetched):
+            return result
+        body = msgspec.json.encode(result.memory)
+        self._cache.fill(mark, result.memory.memory_id, body, result.expires_in_seconds)
+        return msgspec.Raw(body)
+
+    def _note(self, task: Task, memory_ids: Sequence[str]) -> None:
+        if memory_ids:
+            request, payload = task.ask.request, task.ask.payload
+            self._accesses.note(request.action, payload.agent_id, memory_ids)
+
+    def _encode(self, request: Request, result: Any) -> bytes:
+        if isinstance(result, Exception):
+            return encode_error(request.action, request.request_id, wire_error(result))
+        data = result.data if isinstance(result, Changed) else result
+        if request.action == "stats":
+            data = data | self._report()
+        return encode_success(request.action, request.request_id, data)
+
+    def _fault(self, error: Exception) -> WireError:
+        reference = secrets.token_hex(6)
+        logger.error("Fault %s", reference, exc_info=error)
+        return WireError(
+            Code.INTERNAL_ERROR,
+            f"Something went wrong in the orchestrator; its log says more under {reference}.",
+            reference=reference,
+        )
+
+
+def wire_error(error: Exception) -> WireError:
+    """What an error is for the peer."""
+    if isinstance(error, WireError):
+        return error
+    if isinstance(error, MemoriesError):
+        return WireError(Code(error.code), error.message, **error.details)
+    return WireError(Code.INTERNAL_ERROR, "Something went wrong in the orchestrator.")
+
+
+def unknown_action(action: str) -> WireError:
+    known = ", ".join(sorted(HANDLERS))
+    return WireError(
+        Code.INVALID_REQUEST, f"There is no action {action[:64]!r}; known are {known}."
+    )

@@ -1,0 +1,61 @@
+"""The orchestrator's configuration, frozen. The command reads it from the settings once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    endpoints: tuple[str, ...]
+    max_body_bytes: int = 1 << 20
+    outbox_replies: int = 20_000
+    outbox_bytes: int = 64 << 20
+    retry_after_seconds: float = 0.1
+    linger_ms: int = 1000
+
+    @property
+    def max_message_bytes(self) -> int:
+        """Beyond it the transport drops the connection; up to it there is a reply."""
+        return 16 * self.max_body_bytes + (64 << 10)
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorConfig:
+    server: ServerConfig
+    grace_seconds: float
+    lane_capacity: int
+    write_batch: int
+    read_workers: int
+    search_workers: int
+    heavy_workers: int
+    reconnect_seconds: float
+    cache_entries: int
+    cache_bytes: int
+    cache_ttl_seconds: float
+    access_flush_seconds: float
+    expire_seconds: float
+    request_key_days: float
+
+
+def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorConfig:
+    """From Django's settings; `endpoints` stand in for those of the settings."""
+    return OrchestratorConfig(
+        server=ServerConfig(
+            endpoints=endpoints or tuple(settings.ORCHESTRATOR_ENDPOINTS),
+            max_body_bytes=settings.MAX_BODY_BYTES,
+            outbox_replies=settings.OUTBOX_REPLIES,
+        ),
+        grace_seconds=settings.GRACE_SECONDS,
+        lane_capacity=settings.LANE_CAPACITY,
+        write_batch=settings.WRITE_BATCH,
+        read_workers=settings.READ_WORKERS,
+        search_workers=settings.SEARCH_WORKERS,
+        heavy_workers=settings.HEAVY_WORKERS,
+        reconnect_seconds=settings.RECONNECT_SECONDS,
+        cache_entries=settings.CACHE_ENTRIES,
+        cache_bytes=settings.CACHE_MEGABYTES << 20,
+        cache_ttl_seconds=settings.CACHE_TTL_SECONDS,
+        access_flush_seconds=settings.ACCESS_LOG_FLUSH_SECONDS,
+        expire_seconds=settings.EXPIRE_SECONDS,
+        request_key_days=settings.REQUEST_KEY_DAYS,
+    )

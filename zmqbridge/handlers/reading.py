@@ -1,0 +1,151 @@
+"""Actions that read and find memories."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
+from memories.services import fetch, history, search, select, stats, summarize
+from memories.services.filters import Filter, Scope
+from memories.services.results import Page
+from zmqbridge import payloads
+from zmqbridge.handlers.base import Ask, Handler, LaneName, as_it_is, one_by_one
+from zmqbridge.handlers.filtering import filter_of, with_owners
+from zmqbridge.protocol import MAX_REPLY_BYTES
+
+# Leaves room in a reply for what stands around a page of memories.
+MAX_PAGE_BYTES = MAX_REPLY_BYTES - (64 << 10)
+
+
+def _prepare_read(ask: Ask) -> str:
+    memory_id: str = ask.payload.memory_id
+    return memory_id
+
+
+def _serve_read(memory_ids: Sequence[str]) -> list[Any]:
+    found = fetch.fetch_memories(memory_ids)
+    return [found.get(an_id) or MemoryNotFound(memory_id=an_id) for an_id in memory_ids]
+
+
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """A batch_read that names its memories by id."""
+
+    memory_ids: list[str]
+    filter: Filter
+
+
+def _prepare_batch_read(ask: Ask) -> _Naming | select.Selection:
+    payload: payloads.BatchReadPayload = ask.payload
+    page = payload.filter or payloads.PageFilter()
+    if payload.memory_ids is not None:
+        return _Naming(payload.memory_ids, filter_of(ask, page, Scope.ALL))
+    if payload.filter is None:
+        raise ValidationFailed("payload.filter", "A batch_read names memory_ids or a filter.")
+    sort = page.sort or payloads.Sort()
+    return select.Selection(
+        filter=filter_of(ask, page, Scope.SESSION),
+        limit=page.limit or 10,
+        offset=page.offset or 0,
+        sort_field=sort.field or "created_at",
+        descending=sort.order != "asc",
+        max_bytes=MAX_PAGE_BYTES,
+    )
+
+
+def _serve_batch_read(items: Sequence[_Naming | select.Selection]) -> list[Page]:
+    filters = with_owners([item.filter for item in items])
+    items = [replace(item, filter=filter_) for item, filter_ in zip(items, filters, strict=True)]
+    pages = iter(select.select_memories([i for i in items if isinstance(i, select.Selection)]))
+    return [
+        select.select_named(item.memory_ids, item.filter, MAX_PAGE_BYTES)
+        if isinstance(item, _Naming)
+        else next(pages)
+        for item in items
+    ]
+
+
+def _prepare_search(ask: Ask) -> search.Query:
+    payload: payloads.SearchPayload = ask.payload
+    filters = payload.filters or payloads.SearchFilters()
+    # A session without a user is its own owner, so scope `user` is right for it as well.
+    return search.Query(
+        text=payload.query,
+        filter=filter_of(ask, filters, Scope.USER, "payload.filters"),
+        search_type=search.SearchType(payload.search_type or "hybrid"),
+        limit=filters.limit or 5,
+    )
+
+
+def _serve_search(queries: Sequence[search.Query]) -> list[search.SearchResults | MemoriesError]:
+    filters = with_owners([query.filter for query in queries])
+    return search.search_memories(
+        [replace(query, filter=filter_) for query, filter_ in zip(queries, filters, strict=True)]
+    )
+
+
+def _prepare_summarize(ask: Ask) -> tuple[payloads.SummarizePayload, Filter]:
+    return ask.payload, filter_of(ask, ask.payload, Scope.SESSION, "payload")
+
+
+def _summarize(item: tuple[payloads.SummarizePayload, Filter]) -> dict[str, Any]:
+    payload, filter_ = item
+    summary = summarize.summarize_memories(with_owners([filter_])[0])
+    asked = payload.time_range or payloads.TimeRange()
+    return {
+        "summary": summary.text,
+        "memory_count": summary.memory_count,
+        "time_range": {"start": asked.start or summary.start, "end": asked.end or summary.end},
+    }
+
+
+def _history(ask: Ask) -> dict[str, Any]:
+    memory_id = ask.payload.memory_id
+    return {"memory_id": memory_id, "revisions": history.history_of(memory_id)}
+
+
+def _stats(_: Ask) -> dict[str, Any]:
+    return {"counts": stats.count_rows()}
+
+
+def _in_read(result: fetch.Fetched | MemoriesError) -> list[str]:
+    return [result.memory.memory_id] if isinstance(result, fetch.Fetched) else []
+
+
+def _in_page(page: Page) -> list[str]:
+    return [memory.memory_id for memory in page.memories]
+
+
+def _in_results(results: search.SearchResults | MemoriesError) -> list[str]:
+    found = results.results if isinstance(results, search.SearchResults) else []
+    return [memory.memory_id for memory in found]
+
+
+HANDLERS = {
+    "read": Handler(
+        payload=payloads.ReadPayload, prepare=_prepare_read, serve=_serve_read, seen=_in_read
+    ),
+    "batch_read": Handler(
+        payload=payloads.BatchReadPayload,
+        prepare=_prepare_batch_read,
+        serve=_serve_batch_read,
+        seen=_in_page,
+    ),
+    "search": Handler(
+        payload=payloads.SearchPayload,
+        prepare=_prepare_search,
+        serve=_serve_search,
+        seen=_in_results,
+        lane=LaneName.SEARCH,
+    ),
+    "summarize": Handler(
+        payload=payloads.SummarizePayload,
+        prepare=_prepare_summarize,
+        serve=one_by_one(_summarize),
+        lane=LaneName.HEAVY,
+    ),
+    "history": Handler(
+        payload=payloads.HistoryPayload, prepare=as_it_is, serve=one_by_one(_history)
+    ),
+    "stats": Handler(payload=payloads.Empty, prepare=as_it_is, serve=one_by_one(_stats)),
+}

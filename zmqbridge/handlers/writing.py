@@ -1,0 +1,245 @@
+"""Actions that store and change memories."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from memories.changes import new_operation_id
+from memories.content import read_content
+from memories.errors import MemoriesError, PermissionDenied, ValidationFailed
+from memories.services import forget, restore, revise, store
+from memories.services.filters import Filter, Scope
+from memories.services.results import Stored
+from zmqbridge import payloads
+from zmqbridge.handlers.base import (
+    EVERYTHING,
+    Ask,
+    Changed,
+    Handler,
+    LaneName,
+    left_out_as,
+    one_by_one,
+    session_named,
+)
+from zmqbridge.handlers.filtering import filter_of, with_owners
+from zmqbridge.protocol import parse_time, request_key
+
+
+def _new_memory(
+    ask: Ask, payload: payloads.CreatePayload, key: bytes, place: int
+) -> store.NewMemory:
+    at = ask.request.received_at + timedelta(microseconds=place)
+    content = read_content(bytes(payload.content))
+    if payload.created_at is not None:
+        created_at = parse_time(payload.created_at, "payload.created_at")
+        if created_at > at:
+            raise ValidationFailed("payload.created_at", "payload.created_at is in the future.")
+        at = created_at
+    return store.NewMemory(
+        key=key,
+        session_id=ask.request.session_id,
+        memory_type=payload.memory_type,
+        content_json=content.json,
+        created_at=at,
+        tags=tuple(dict.fromkeys(payload.tags or ())),
+        priority=payload.priority or 5,
+        ttl_seconds=payload.ttl,
+        source_agent=content.source_agent,
+        created_by=payload.agent_id or ask.payload.agent_id,
+    )
+
+
+def _prepare_create(ask: Ask) -> list[store.NewMemory]:
+    return [_new_memory(ask, ask.payload, request_key(ask.request), 0)]
+
+
+def _prepare_batch_create(ask: Ask) -> list[store.NewMemory]:
+    key = request_key(ask.request)
+    members = []
+    for place, payload in enumerate(ask.payload.memories):
+        own = blake2b(key + place.to_bytes(4), digest_size=16).digest()
+        try:
+            members.append(_new_memory(ask, payload, own, place))
+        except ValidationFailed as error:
+            at = f"payload.memories[{place}]"
+            field = str(error.details["field"]).replace("payload", at, 1)
+            raise ValidationFailed(field, f"{error.message} ({field})") from None
+    return members
+
+
+def _store_all(items: Sequence[list[store.NewMemory]]) -> list[list[Stored]]:
+    stored = iter(store.store_memories([memory for members in items for memory in members]))
+    return [[next(stored) for _ in members] for members in items]
+
+
+def _serve_create(items: Sequence[list[store.NewMemory]]) -> list[Stored]:
+    return [members[0] for members in _store_all(items)]
+
+
+def _serve_batch_create(items: Sequence[list[store.NewMemory]]) -> list[dict[str, Any]]:
+    return [
+        {"memory_ids": [m.memory_id for m in members], "created_at": members[0].created_at}
+        for members in _store_all(items)
+    ]
+
+
+def _prepare_update(ask: Ask) -> revise.Revision:
+    payload: payloads.UpdatePayload = ask.payload
+    content_json = left_out_as(b"", payload.content)
+    content = read_content(content_json) if content_json else None
+    named = (content, payload.tags, payload.priority, payload.memory_type)
+    if payload.ttl is msgspec.UNSET and all(value is None for value in named):
+        raise ValidationFailed("payload", "An update names at least one field to change.")
+    return revise.Revision(
+        memory_id=payload.memory_id,
+        at=ask.request.received_at,
+        memory_type=payload.memory_type,
+        content_json=content.json if content else None,
+        tags=None if payload.tags is None else tuple(dict.fromkeys(payload.tags)),
+        priority=payload.priority,
+        source_agent=content.source_agent if content else None,
+        set_ttl=payload.ttl is not msgspec.UNSET,
+        ttl_seconds=None if payload.ttl is msgspec.UNSET else payload.ttl,
+        if_updated_at=parse_time(payload.if_updated_at, "payload.if_updated_at")
+        if payload.if_updated_at is not None
+        else None,
+        changed_by=payload.agent_id,
+    )
+
+
+def _serve_update(revisions: Sequence[revise.Revision]) -> list[Any]:
+    return [_changed(revised) for revised in revise.revise_memories(revisions)]
+
+
+def _changed(result: Any) -> Any:
+    return result if isinstance(result, MemoriesError) else Changed(result, [result.memory_id])
+
+
+def _prepare_delete(ask: Ask) -> forget.Deletion:
+    return forget.Deletion(ask.payload.memory_id, ask.request.received_at, ask.payload.agent_id)
+
+
+def _serve_delete(deletions: Sequence[forget.Deletion]) -> list[Any]:
+    results = forget.forget_memories(deletions)
+    return [
+        result if isinstance(result, MemoriesError) else Changed(result, [deletion.memory_id])
+        for deletion, result in zip(deletions, results, strict=True)
+    ]
+
+
+def _prepare_bulk_delete(ask: Ask) -> tuple[Ask, Filter]:
+    filter_: payloads.BulkDeleteFilter = ask.payload.filter
+    if not (filter_.memory_type or filter_.memory_types or filter_.tags or filter_.older_than):
+        raise ValidationFailed(
+            "payload.filter", "The filter names none of memory_type, tags and older_than."
+        )
+    if filter_.scope == Scope.ALL.value and not settings.BULK_DELETE_ALL_ALLOWED:
+        raise PermissionDenied("A bulk_delete with scope all is not allowed here.")
+    before = filter_.older_than and parse_time(filter_.older_than, "payload.filter.older_than")
+    # What arrives after this request is not its to delete, even where it is served first.
+    return ask, replace(
+        filter_of(ask, filter_, Scope.SESSION),
+        before=before or None,
+        end=ask.request.received_at,
+    )
+
+
+def _bulk_delete(item: tuple[Ask, Filter]) -> Changed:
+    ask, filter_ = item
+    operation_id = new_operation_id()
+    gone = forget.forget_matching(
+        with_owners([filter_])[0], ask.request.received_at, ask.payload.agent_id, operation_id
+    )
+    applied = {"scope": filter_.scope} | {
+        name: value
+        for name, value in msgspec.structs.asdict(ask.payload.filter).items()
+        if value is not None
+    }
+    data = {"deleted_count": len(gone), "filter_applied": applied, "operation_id": operation_id}
+    return Changed(data, gone)
+
+
+def _prepare_restore(ask: Ask) -> Ask:
+    if (ask.payload.memory_id is None) == (ask.payload.operation_id is None):
+        raise ValidationFailed(
+            "payload.memory_id", "A restore names a memory_id or an operation_id, not both."
+        )
+    return ask
+
+
+def _restore(ask: Ask) -> Any:
+    payload, at = ask.payload, ask.request.received_at
+    if payload.memory_id is not None:
+        [result] = restore.restore_memories([payload.memory_id], at, payload.agent_id)
+        return _changed(result)
+    ids = restore.restore_operation(payload.operation_id, at, payload.agent_id)
+    return Changed({"restored_count": len(ids)}, ids)
+
+
+def _touched_by_restore(ask: Ask) -> list[str]:
+    return [ask.payload.memory_id or EVERYTHING]
+
+
+def _used_sessions(members: list[store.NewMemory]) -> list[str]:
+    return [session_named(members[0].session_id)]
+
+
+def _touched_memory(item: revise.Revision | forget.Deletion) -> list[str]:
+    return [item.memory_id]
+
+
+def _changing(payload: type[payloads.Payload], **kwargs: Any) -> Handler:
+    lane = kwargs.pop("lane", LaneName.WRITES)
+    return Handler(payload=payload, lane=lane, changes=True, **kwargs)
+
+
+HANDLERS = {
+    "create": _changing(
+        payloads.CreatePayload,
+        prepare=_prepare_create,
+        serve=_serve_create,
+        uses=_used_sessions,
+        atomic=True,
+    ),
+    "batch_create": _changing(
+        payloads.BatchCreatePayload,
+        prepare=_prepare_batch_create,
+        serve=_serve_batch_create,
+        uses=_used_sessions,
+        atomic=True,
+    ),
+    "update": _changing(
+        payloads.UpdatePayload,
+        prepare=_prepare_update,
+        serve=_serve_update,
+        touches=_touched_memory,
+        keyed=True,
+    ),
+    "delete": _changing(
+        payloads.DeletePayload,
+        prepare=_prepare_delete,
+        serve=_serve_delete,
+        touches=_touched_memory,
+        keyed=True,
+    ),
+    "bulk_delete": _changing(
+        payloads.BulkDeletePayload,
+        prepare=_prepare_bulk_delete,
+        serve=one_by_one(_bulk_delete),
+        lane=LaneName.HEAVY,
+        touches=lambda _: [EVERYTHING],
+        keyed=True,
+    ),
+    "restore": _changing(
+        payloads.RestorePayload,
+        prepare=_prepare_restore,
+        serve=one_by_one(_restore),
+        touches=_touched_by_restore,
+        keyed=True,
+    ),
+}

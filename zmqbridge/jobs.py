@@ -1,0 +1,113 @@
+"""The background jobs: each a thread that does units of work until there are no more."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+from zlib import crc32
+
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from memories.changes import rows
+from memories.services.access import log_accesses
+from memories.services.forget import expire_memories
+from memories.services.requests import forget_answers
+from zmqbridge.accesses import Accesses
+from zmqbridge.config import OrchestratorConfig
+from zmqbridge.patience import Patience
+
+logger = logging.getLogger(__name__)
+
+_FLUSH_BATCH = 5_000
+_PURGE_BATCH = 5_000
+_PURGE_SECONDS = 60.0
+
+
+class Job:
+    """Calls `work` every `seconds`, and again at once while it says that there may be more."""
+
+    def __init__(self, name: str, seconds: float, work: Callable[[], bool]) -> None:
+        self.name = name
+        self.failures = self.runs = 0
+        self._seconds = seconds
+        self._work = work
+        self._stopping = Event()
+        self.thread = Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def report(self) -> dict[str, Any]:
+        return {"runs": self.runs, "failures": self.failures}
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.wait(self._seconds):
+                while self._tick() and not self._stopping.is_set():
+                    pass
+        finally:
+            connection.close()
+
+    def _tick(self) -> bool:
+        """One unit of work; a failure is logged and waits for the next time."""
+        self.runs += 1
+        try:
+            return self._work()
+        except DatabaseError as error:
+            logger.warning("The job %s could not reach the database: %s", self.name, error)
+            connection.close()
+        except Exception:  # the boundary of a job's tick: the next one may do better
+            logger.exception("The job %s failed.", self.name)
+        self.failures += 1
+        return False
+
+
+def make_jobs(
+    config: OrchestratorConfig, accesses: Accesses, patience: Patience, report: Callable[[], None]
+) -> list[Job]:
+    """`report` writes this orchestrator's row."""
+
+    def purge() -> bool:
+        before = timezone.now() - timedelta(days=config.request_key_days)
+        return forget_answers(before, _PURGE_BATCH) == _PURGE_BATCH
+
+    return [
+        Job("heartbeat", 1.0, lambda: _beat(patience, report)),
+        Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses)),
+        Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories)),
+        Job("request-keys", _PURGE_SECONDS, lambda: _alone("request-keys", purge)),
+    ]
+
+
+def flush_accesses(accesses: Accesses) -> bool:
+    taken = accesses.take()
+    batch = dict(sorted(taken.items())[:_FLUSH_BATCH])
+    accesses.put_back(taken - type(taken)(batch))
+    try:
+        log_accesses(batch, timezone.now())
+    except DatabaseError:
+        accesses.put_back(type(taken)(batch))
+        raise
+    return len(taken) > _FLUSH_BATCH
+
+
+def _beat(patience: Patience, report: Callable[[], None]) -> bool:
+    try:
+        report()
+        patience.found()
+    except DatabaseError as error:
+        patience.lost(str(error).strip())
+        connection.close()
+    return False
+
+
+def _alone(name: str, work: Callable[[], bool]) -> bool:
+    """Do the work unless another orchestrator is at it."""
+    with transaction.atomic():
+        [(mine,)] = rows("SELECT pg_try_advisory_xact_lock(%s)", [crc32(name.encode())])
+        return mine and work()

@@ -1,0 +1,86 @@
+"""Hears which memories were changed, here or elsewhere, and has the cache forget them.
+
+It proves once a period that it hears, by a heartbeat of its own; while it does not, the cache is
+distrusted, and every read goes to the database.
+"""
+
+import json
+import logging
+import time
+from threading import Event, Thread
+
+import psycopg
+from django.db import connection
+
+from memories.changes import CHANNEL, EVERYTHING
+from zmqbridge.cache import ReadCache
+
+logger = logging.getLogger(__name__)
+
+# A change unheard is served for at most the sum of both: the protocol promises 2 seconds.
+_HEARTBEAT_SECONDS = 0.5
+_SILENCE_SECONDS = 1.25
+_PAUSE_SECONDS = 0.25
+
+
+class Listener:
+    def __init__(self, instance: str, cache: ReadCache) -> None:
+        self._heartbeats = f"{CHANNEL}_{instance}"
+        self._cache = cache
+        self._stopping = Event()
+        self.hears = False
+        self.thread = Thread(target=self._run, name="listener", daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with _direct_connection() as listening:
+                    self._listen(listening)
+            except psycopg.Error as error:
+                logger.warning("The listener lost its connection: %s", str(error).strip())
+            finally:
+                self._set_hears(False)
+            self._stopping.wait(_PAUSE_SECONDS)
+
+    def _listen(self, listening: psycopg.Connection) -> None:
+        for channel in (CHANNEL, self._heartbeats):
+            listening.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
+        heard = time.monotonic()
+        while not self._stopping.is_set():
+            listening.execute("SELECT pg_notify(%s, '')", [self._heartbeats])
+            beat_until = time.monotonic() + _HEARTBEAT_SECONDS
+            while (left := beat_until - time.monotonic()) > 0 and not self._stopping.is_set():
+                for notice in listening.notifies(timeout=left, stop_after=1):
+                    heard = self._hear(notice, heard)
+            self._set_hears(time.monotonic() - heard < _SILENCE_SECONDS)
+
+    def _hear(self, notice: psycopg.Notify, heard: float) -> float:
+        """Returns when this was heard, if it was our own heartbeat."""
+        if notice.channel == self._heartbeats:
+            self._set_hears(True)
+            return time.monotonic()
+        if notice.payload == EVERYTHING:
+            self._cache.forget_all()
+        else:
+            self._cache.forget(json.loads(notice.payload))
+        return heard
+
+    def _set_hears(self, hears: bool) -> None:
+        if hears == self.hears:
+            return
+        self.hears = hears
+        (self._cache.trust if hears else self._cache.distrust)()
+
+
+def _direct_connection() -> psycopg.Connection:
+    """A connection of its own: LISTEN does not go through a pool that shares them."""
+    parameters = dict(connection.get_connection_params())
+    for django_only in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(django_only, None)
+    return psycopg.connect(**parameters, autocommit=True, connect_timeout=5)

@@ -1,0 +1,73 @@
+"""`manage.py run_orchestrator`: migrate, start, wait, stop."""
+
+import logging
+import os
+import signal
+from argparse import ArgumentParser
+from threading import Event
+from typing import Any
+
+import zmq
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from memories.startup import prepare_database
+from zmqbridge.config import read_config
+from zmqbridge.orchestrator import Orchestrator
+
+logger = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 1.0
+_FORCED_EXIT_CODE = 130
+
+
+class Command(BaseCommand):
+    help = "Serve the memories over ZeroMQ until SIGTERM or SIGINT; a second signal forces."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--bind",
+            action="append",
+            default=[],
+            metavar="ENDPOINT",
+            help="tcp://HOST:PORT (port 0: a free one) or ipc://PATH; may be given several times",
+        )
+        parser.add_argument(
+            "--no-migrate", action="store_true", help="do not bring the tables up to date first"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = _stop_on_signals()
+        for warning in prepare_database(migrate=not options["no_migrate"], stop=stop):
+            logger.warning(warning)
+        if stop.is_set():
+            return
+        orchestrator = Orchestrator(read_config(settings, tuple(options["bind"])))
+        try:
+            endpoints = orchestrator.start()
+        except zmq.ZMQError as error:
+            raise CommandError(f"An endpoint cannot be bound: {error}.") from error
+        self.stdout.write(f"ready {' '.join(endpoints)}")
+        self.stdout.flush()
+        dead: list[str] = []
+        while not dead and not stop.wait(_WATCH_SECONDS):
+            dead = orchestrator.dead_threads()
+        in_time = orchestrator.stop()
+        if dead:
+            raise CommandError(f"Stopped, because these threads died: {', '.join(dead)}.")
+        if not in_time:
+            raise CommandError("Stopped with requests unanswered: the grace period was over.")
+
+
+def _stop_on_signals() -> Event:
+    """An event that the first SIGTERM or SIGINT sets; the second ends the process."""
+    stop = Event()
+
+    def on_signal(*_: Any) -> None:
+        if stop.is_set():
+            os._exit(_FORCED_EXIT_CODE)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop

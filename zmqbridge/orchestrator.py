@@ -1,0 +1,167 @@
+"""Start and stop of the whole orchestrator, in one place. The command calls it, and tests do."""
+
+import logging
+import secrets
+import socket
+import sys
+import time
+from datetime import datetime
+from threading import Event
+from typing import Any
+
+from django.db import DatabaseError, connection, connections
+from django.utils import timezone
+
+from memories.models import Orchestrator as OrchestratorRow
+from zmqbridge import VERSION
+from zmqbridge.accesses import Accesses
+from zmqbridge.answer import Answerer
+from zmqbridge.cache import ReadCache
+from zmqbridge.config import OrchestratorConfig
+from zmqbridge.handlers import LaneName
+from zmqbridge.jobs import flush_accesses, make_jobs
+from zmqbridge.lanes import Lane
+from zmqbridge.latencies import Latencies
+from zmqbridge.listener import Listener
+from zmqbridge.patience import Patience
+from zmqbridge.server import Server
+
+logger = logging.getLogger(__name__)
+
+# A thread that wakes waits for the running one at most this long; Python's own 5 ms were the
+# largest part of a request's latency.
+_SWITCH_SECONDS = 0.0005
+_READ_BATCH = 128
+_SEARCH_BATCH = 8
+_HEAVY_BATCH = 1
+
+
+class Orchestrator:
+    """`start` returns the endpoints once they answer; `stop` ends all within the grace period."""
+
+    def __init__(self, config: OrchestratorConfig) -> None:
+        self.instance = f"{socket.gethostname()[:40]}-{secrets.token_hex(6)}"
+        self._config = config
+        self._started_at: datetime = timezone.now()
+        self._stopping = Event()
+        self._endpoints: list[str] = []
+        self._cache = ReadCache(config.cache_entries, config.cache_bytes, config.cache_ttl_seconds)
+        self._accesses = Accesses()
+        self._latencies = Latencies()
+        self._patience = Patience(config.reconnect_seconds, self._stopping)
+        self._server = Server(
+            config.server,
+            cache=self._cache,
+            accesses=self._accesses,
+            latencies=self._latencies,
+            problems=self.problems,
+        )
+        self._answerer = Answerer(self._cache, self._accesses, self._patience, self.report)
+        self._lanes = self._make_lanes()
+        self._listener = Listener(self.instance, self._cache)
+        self._jobs = make_jobs(config, self._accesses, self._patience, self._write_row)
+
+    def start(self) -> list[str]:
+        """Raises zmq.ZMQError where an endpoint cannot be bound."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        self._endpoints = self._server.bind()
+        self._write_row()
+        self._listener.start()
+        for job in self._jobs:
+            job.start()
+        for lane in self._lanes.values():
+            lane.start()
+        self._server.start(self._lanes)
+        return self._endpoints
+
+    def stop(self) -> bool:
+        """Answer what is accepted and end; False if that took longer than the grace period."""
+        deadline = time.monotonic() + self._config.grace_seconds
+        self._server.stop_accepting()
+        closed = [lane.close(deadline) for lane in self._lanes.values()]
+        self._server.close(deadline)
+        self._stopping.set()
+        self._listener.stop()
+        for job in self._jobs:
+            job.stop()
+        for thread in (self._listener.thread, *(job.thread for job in self._jobs)):
+            thread.join(max(0.1, deadline - time.monotonic()))
+        self._say_goodbye()
+        return all(closed)
+
+    def dead_threads(self) -> list[str]:
+        """Names of what should run and does not: the process is to stop then."""
+        threads = [self._server.thread, self._listener.thread, *(job.thread for job in self._jobs)]
+        dead = [thread.name for thread in threads if not thread.is_alive()]
+        return dead + [lane.name for lane in self._lanes.values() if not lane.is_alive()]
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong, for pings; empty when all is well."""
+        problems = {}
+        if self._patience.away:
+            problems["database"] = "The database cannot be reached."
+        elif not self._listener.hears:
+            problems["cache"] = "Changes cannot be heard; reads go to the database."
+        return problems
+
+    def report(self) -> dict[str, Any]:
+        """What `stats` and the orchestrator's row tell of it."""
+        return {
+            "instance": self.instance,
+            "version": VERSION,
+            "started_at": self._started_at,
+            "cache": self._cache.report(),
+            "lanes": {name: lane.report() for name, lane in self._lanes.items()},
+            "latencies": self._latencies.report(),
+            "outbox": self._server.outbox.report(),
+            "jobs": {job.name: job.report() for job in self._jobs},
+            "accesses_lost": self._accesses.lost,
+        }
+
+    def _make_lanes(self) -> dict[LaneName, Lane]:
+        config = self._config
+
+        def lane(name: LaneName, workers: int, batch: int, behind: Lane | None = None) -> Lane:
+            return Lane(
+                name,
+                workers=workers,
+                capacity=config.lane_capacity,
+                batch=batch,
+                answer=self._answerer.answer,
+                deliver=self._server.deliver,
+                behind=behind,
+            )
+
+        # One worker writes, so that changes happen in the order in which they arrived; a heavy
+        # change waits for those that arrived before it.
+        writes = lane(LaneName.WRITES, 1, config.write_batch)
+        return {
+            LaneName.WRITES: writes,
+            LaneName.READS: lane(LaneName.READS, config.read_workers, _READ_BATCH),
+            LaneName.SEARCH: lane(LaneName.SEARCH, config.search_workers, _SEARCH_BATCH),
+            LaneName.HEAVY: lane(LaneName.HEAVY, config.heavy_workers, _HEAVY_BATCH, writes),
+        }
+
+    def _write_row(self, stopped_at: datetime | None = None) -> None:
+        report = self.report() | {"started_at": self._started_at.isoformat()}
+        OrchestratorRow.objects.update_or_create(
+            instance=self.instance,
+            defaults={
+                "endpoints": self._endpoints,
+                "version": VERSION,
+                "stats": report,
+                "started_at": self._started_at,
+                "seen_at": timezone.now(),
+                "stopped_at": stopped_at,
+            },
+        )
+
+    def _say_goodbye(self) -> None:
+        try:
+            while flush_accesses(self._accesses):
+                pass
+            self._write_row(stopped_at=timezone.now())
+        except DatabaseError as error:
+            logger.warning("The last accesses could not be written: %s", error)
+        connection.close()
+        connections.close_all()

@@ -1,0 +1,57 @@
+"""How long to wait for a database that is away, and to know meanwhile that it is.
+
+Workers meet a lost connection here; while the database is away, requests are refused at once
+instead of each waiting for it, until the heartbeat has found it again.
+"""
+
+import logging
+import time
+from threading import Event
+
+from django.db import DatabaseError, connection
+
+from memories.changes import rows
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.1
+
+
+class Patience:
+    """`stopping` ends every wait."""
+
+    def __init__(self, seconds: float, stopping: Event) -> None:
+        self._seconds = seconds
+        self._stopping = stopping
+        self._away = ""
+
+    @property
+    def away(self) -> str:
+        """Why the database cannot be used, or "" while it can."""
+        return self._away
+
+    def found(self) -> None:
+        if self._away:
+            logger.warning("The database is back.")
+        self._away = ""
+
+    def lost(self, why: str) -> None:
+        if not self._away:
+            logger.error("The database is away: %s", why)
+        self._away = why
+
+    def reconnect(self, error: DatabaseError) -> bool:
+        """Wait for the database to answer again on this thread's connection; False if in vain."""
+        logger.warning("A statement failed, looking into it: %s", error)
+        deadline = time.monotonic() + (0 if self._away else self._seconds)
+        while True:
+            try:
+                connection.close()
+                rows("SELECT 1")
+            except DatabaseError as still:
+                if time.monotonic() > deadline or self._stopping.wait(_PAUSE_SECONDS):
+                    self.lost(str(still).strip() or str(error).strip())
+                    return False
+            else:
+                self.found()
+                return True

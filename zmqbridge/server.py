@@ -1,0 +1,220 @@
+"""The server owns the ROUTER: it receives, answers at once what needs no database, routes the rest
+to a lane, and sends the replies that the lanes push. One thread, one socket, one poll loop.
+"""
+
+import logging
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+import msgspec
+import zmq
+
+from zmqbridge.accesses import Accesses
+from zmqbridge.answer import unknown_action, wire_error
+from zmqbridge.cache import ReadCache
+from zmqbridge.clock import ReceiptClock
+from zmqbridge.config import ServerConfig
+from zmqbridge.handlers import HANDLERS, LaneName
+from zmqbridge.lanes import Lane, Reply
+from zmqbridge.latencies import Latencies
+from zmqbridge.outbox import Outbox
+from zmqbridge.payloads import ReadPayload
+from zmqbridge.protocol import (
+    PINGS,
+    Code,
+    Request,
+    WireError,
+    encode_error,
+    encode_ping,
+    encode_success,
+    read_envelope,
+    readable,
+    refuse_nul,
+)
+
+logger = logging.getLogger(__name__)
+
+# Requests read in one go before replies get their turn.
+_RECEIVE_BURST = 256
+_RETRY_MS = 5
+_HEAVY_BATCH_BYTES = 64 << 10
+_BATCH_WIDTH_US = 1000
+
+_decode_read = msgspec.json.Decoder(ReadPayload).decode
+
+
+class Server:
+    """Serves until `stop`. `problems` tells what is wrong, for pings."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        cache: ReadCache,
+        accesses: Accesses,
+        latencies: Latencies,
+        problems: Callable[[], dict[str, str]],
+    ) -> None:
+        self._config = config
+        self._cache = cache
+        self._accesses = accesses
+        self._latencies = latencies
+        self._problems = problems
+        self._clock = ReceiptClock()
+        self._ready: deque[Reply] = deque()
+        self._accepting = self._running = True
+        self._lanes: Mapping[LaneName, Lane] = {}
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+        self._context = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._set_up_socket()
+        self.outbox = Outbox(self._socket, config.outbox_replies, config.outbox_bytes)
+        self.thread = Thread(target=self._serve, name="server", daemon=True)
+
+    def bind(self) -> list[str]:
+        """Bind every endpoint; returns them with the ports that were really taken."""
+        return [self._bind(endpoint) for endpoint in self._config.endpoints]
+
+    def start(self, lanes: Mapping[LaneName, Lane]) -> None:
+        self._lanes = lanes
+        self.thread.start()
+
+    def deliver(self, replies: Sequence[Reply]) -> None:
+        """Called by the lanes' threads."""
+        self._ready.extend(replies)
+        self._wake()
+
+    def stop_accepting(self) -> None:
+        """Read no more requests. What is accepted is still answered."""
+        self._accepting = False
+        self._wake()
+
+    def close(self, deadline: float) -> None:
+        """Send what is ready, until `deadline` (monotonic) at the latest, and close the socket."""
+        self._running = False
+        self._wake()
+        if self.thread.is_alive():
+            self.thread.join(max(0.1, deadline - time.monotonic()))
+        self._context.destroy(linger=self._config.linger_ms)
+        self._waker.close()
+        self._woken.close()
+
+    def _set_up_socket(self) -> None:
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._socket.setsockopt(zmq.LINGER, self._config.linger_ms)
+        self._socket.setsockopt(zmq.RCVHWM, 10_000)
+        self._socket.setsockopt(zmq.SNDHWM, 1_000)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
+
+    def _bind(self, endpoint: str) -> str:
+        if endpoint.startswith("ipc://"):
+            Path(endpoint.removeprefix("ipc://")).parent.mkdir(parents=True, exist_ok=True)
+        self._socket.bind(endpoint)
+        return self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # as many as fit are on their way already
+            self._waker.send(b"\0")
+
+    # The poll loop: everything below runs in the server's thread.
+
+    def _serve(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._woken, zmq.POLLIN)
+        poller.register(self._socket, zmq.POLLIN)
+        while self._running or self._ready:
+            if not self._accepting and self._socket in poller:
+                poller.unregister(self._socket)
+            events = dict(poller.poll(_RETRY_MS if self.outbox else 1000))
+            if self._woken.fileno() in events:
+                self._clear_wake_ups()
+            self._send_ready()
+            if self._socket in events and self._accepting:
+                self._receive()
+            if self.outbox:
+                self.outbox.retry(self._handle)
+
+    def _clear_wake_ups(self) -> None:
+        with suppress(BlockingIOError):
+            while self._woken.recv(4096):
+                pass
+
+    def _send_ready(self) -> None:
+        while self._ready:
+            reply = self._ready.popleft()
+            self.outbox.send(reply.route, reply.body)
+            failed = reply.body.startswith(b'{"status":"error"')
+            self._latencies.note(reply.action, time.monotonic() - reply.since, failed)
+
+    def _receive(self) -> None:
+        for _ in range(_RECEIVE_BURST):
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if not self.outbox or not self.outbox.parks(frames):
+                self._handle(frames)
+
+    def _handle(self, frames: list[bytes]) -> None:
+        since = time.monotonic()
+        route, body = tuple(frames[:-1]) or (frames[0],), frames[-1]
+        try:
+            request = read_envelope(body, self._clock.tick(), self._config.max_body_bytes)
+        except WireError as error:
+            action, request_id = readable(body)
+            self._ready.append(
+                Reply(route, encode_error(action, request_id, error), "refused", since)
+            )
+        else:
+            at_once = self._answer_at_once(request)
+            if at_once is None:
+                at_once = self._offer(route, request, since)
+            if at_once is not None:
+                self._ready.append(Reply(route, at_once, request.action, since))
+        self._send_ready()
+
+    def _answer_at_once(self, request: Request) -> bytes | None:
+        """The reply to what needs no lane: pings, unknown actions, and reads of cached memories."""
+        if request.action == "read":
+            return self._cached(request)
+        if request.action in PINGS:
+            return encode_ping(request, self._problems())
+        if request.action not in HANDLERS:
+            return encode_error(request.action, request.request_id, unknown_action(request.action))
+        return None
+
+    def _cached(self, request: Request) -> bytes | None:
+        try:
+            refuse_nul(request.payload, "payload")
+            payload = _decode_read(request.payload)
+        except (ValueError, RecursionError, WireError):
+            return None  # the lane says what is wrong with it
+        body = None if payload.fresh else self._cache.get(payload.memory_id)
+        if body is None:
+            return None
+        self._accesses.note("read", payload.agent_id, (payload.memory_id,))
+        return encode_success("read", request.request_id, msgspec.Raw(body))
+
+    def _offer(self, route: tuple[bytes, ...], request: Request, since: float) -> bytes | None:
+        """Put it into its lane; the refusal if that is full."""
+        name = HANDLERS[request.action].lane
+        if request.action == "batch_create":
+            self._clock.tick(_BATCH_WIDTH_US)  # its members are a microsecond apart
+            if len(request.payload) > _HEAVY_BATCH_BYTES:
+                name = LaneName.HEAVY
+        lane = self._lanes[name]
+        if lane.offer(route, request, since):
+            return None
+        refusal = WireError(
+            Code.RATE_LIMIT_EXCEEDED,
+            f"Too many requests wait in the lane of {name}; try again.",
+            retry_after=self._config.retry_after_seconds,
+        )
+        return encode_error(request.action, request.request_id, wire_error(refusal))
