@@ -1,0 +1,38 @@
+"""For installations whose clients send the vectors themselves: it has a dimension and a name to
+store them under, and refuses to embed text."""
+
+from collections.abc import Sequence
+
+from memories.embedders.base import Vectors
+from memories.embedders.errors import NeverEmbeds
+
+DEFAULT_DIMENSION = 384
+
+
+class GivenEmbedder:
+    """Never embeds by itself."""
+
+    name = "given"
+    format_version = 1
+    embeds_text = False
+
+    def __init__(self, dimension: int = DEFAULT_DIMENSION) -> None:
+        self.dimension = dimension
+
+    def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        raise NeverEmbeds(
+            "This installation embeds no text: send `embedding` with a memory "
+            "and `query_embedding` with a search."
+        )
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return self.embed_documents(texts)
+
+    def count_tokens(self, text: str) -> int:
+        return 0
+
+    def split(self, text: str) -> list[str]:
+        return [text]
+
+    def close(self) -> None:
+        pass
