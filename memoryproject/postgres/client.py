@@ -6,6 +6,7 @@ from typing import Any
 from django.db.backends.postgresql import client
 
 from memoryproject.postgres.binaries import find_binaries
+from memoryproject.postgres.databases import make_main_database
 from memoryproject.postgres.launch import ensure_running, read_options
 
 
@@ -16,6 +17,7 @@ class DatabaseClient(client.DatabaseClient):
     ) -> tuple[list[str], dict[str, str] | None]:
         data_dir, bin_dir = read_options(settings_dict["OPTIONS"])
         address = ensure_running(data_dir, bin_dir)
+        make_main_database(address, settings_dict["NAME"])
         served = settings_dict | {
             "HOST": address.host,
             "PORT": address.port,

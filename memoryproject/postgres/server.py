@@ -22,7 +22,7 @@ from memoryproject.postgres.logs import read_log_end
 from memoryproject.postgres.processes import processes_in, wait_for_end, works_in
 
 _LOOK_SECONDS = 0.02
-_ORPHAN_GRACE_SECONDS = 5.0
+_ORPHAN_GRACE_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0
 
 
