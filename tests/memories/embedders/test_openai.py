@@ -124,18 +124,15 @@ def test_a_wait_that_the_endpoint_asks_for_is_kept(endpoint, load):
     assert 1 <= time.monotonic() - started < 3
 
 
-@pytest.mark.parametrize(
-    "seconds",
-    ["600", email.utils.formatdate(time.time() + 600, usegmt=True)],
-    ids=["seconds", "date"],
-)
-def test_a_wait_beyond_the_deadline_is_not_begun(endpoint, load, seconds):
-    endpoint.script = [status(429, Retry_After=seconds)]
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_wait_beyond_the_deadline_is_not_begun(endpoint, load, form):
+    date = email.utils.formatdate(time.time() + 600, usegmt=True)
+    endpoint.script = [status(429, Retry_After="600" if form == "seconds" else date)]
     started = time.monotonic()
     with pytest.raises(EmbedderUnavailable) as failure:
         load().embed_queries(["a"])
-    assert time.monotonic() - started < 1
-    assert failure.value.retry_after_seconds == pytest.approx(600, abs=30)
+    assert time.monotonic() - started < 2
+    assert failure.value.retry_after_seconds == pytest.approx(600, abs=5)
 
 
 @pytest.mark.parametrize("silence", [hang, trickle])
