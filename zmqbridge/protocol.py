@@ -62,12 +62,14 @@ class _Envelope(msgspec.Struct):
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _keep_digits = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 _WHITE_SPACE = b" \t\r\n"
 _NULLS = (b"", b"null")
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_Place = tuple["_Place | None", str]  # a step in a value, after the steps that lead there
 _LACKING = re.compile(r"Object (?:missing required|contains unknown) field `(?P<field>.*?)`")
 
 
@@ -97,12 +99,12 @@ def read_envelope(body: bytes, received_at: datetime, max_body_bytes: int) -> Re
 def readable(body: bytes) -> tuple[str | None, str]:
     """The action, if it is text, and the request id or "unknown", of a body that was refused."""
     try:
-        found = msgspec.json.decode(body)
+        found = _decode_members(body)
+        action, request_id = (
+            msgspec.json.decode(found.get(name, b"null")) for name in ("action", "request_id")
+        )
     except (ValueError, RecursionError):
         return None, UNKNOWN
-    if not isinstance(found, dict):
-        return None, UNKNOWN
-    action, request_id = found.get("action"), found.get("request_id")
     return (
         action if isinstance(action, str) else None,
         request_id if isinstance(request_id, str) and request_id else UNKNOWN,
@@ -111,8 +113,8 @@ def readable(body: bytes) -> tuple[str | None, str]:
 
 def read_payload(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
     """The payload as the decoder's type. Raises WireError that names the field by its path."""
-    refuse_nul(request.payload, "payload")
     try:
+        refuse_nul(request.payload, "payload")
         return decoder.decode(request.payload)
     except msgspec.ValidationError as error:
         message, field = explain(error, "payload")
@@ -138,7 +140,7 @@ def refuse_nul(raw: bytes, root: str) -> None:
     """PostgreSQL keeps no U+0000; in valid JSON it can only stand as an escape."""
     if b"\\u0000" not in raw:
         return
-    if path := _path_of_nul(msgspec.json.decode(raw), root):
+    if path := _path_of_nul(_keep_digits(raw), root):
         raise WireError(Code.VALIDATION_ERROR, f"U+0000 cannot be stored: {path}", field=path)
 
 
@@ -152,7 +154,7 @@ def request_key(request: Request) -> bytes:
         digest.update(f"{len(part)}:{part}".encode())
     try:
         digest.update(_encode_sorted(_keep_digits(request.payload)))
-    except (ValueError, OverflowError):  # whole numbers beyond 64 bits: count by their text
+    except (ValueError, RecursionError):  # what cannot be put in order counts by its text
         digest.update(request.payload)
     return digest.digest()
 
@@ -264,16 +266,28 @@ def _refuse(field: str, rule: str) -> Any:
     raise WireError(Code.INVALID_REQUEST, f"{field} is missing or wrong: it {rule}.", field=field)
 
 
-def _path_of_nul(value: Any, path: str) -> str:
-    """The path of the first text with U+0000, or "" where there is none."""
-    if isinstance(value, str):
-        return path if "\x00" in value else ""
-    if isinstance(value, dict):
-        if any("\x00" in key for key in value):
-            return path
-        members = [(f"{path}.{key}", member) for key, member in value.items()]
-    elif isinstance(value, list):
-        members = [(f"{path}[{index}]", member) for index, member in enumerate(value)]
-    else:
-        return ""
-    return next(filter(None, (_path_of_nul(member, below) for below, member in members)), "")
+def _path_of_nul(value: Any, root: str) -> str:
+    """The path of a text with U+0000, or "" where there is none.
+
+    The client chooses how deep and wide the value is: no recursion, and no path but the one asked.
+    """
+    waiting: list[tuple[_Place, Any]] = [((None, root), value)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str) and "\x00" in value:
+            return _path(place)
+        if isinstance(value, dict):
+            if any("\x00" in key for key in value):
+                return _path(place)
+            waiting += [((place, f".{key}"), member) for key, member in value.items()]
+        elif isinstance(value, list):
+            waiting += [((place, f"[{index}]"), member) for index, member in enumerate(value)]
+    return ""
+
+
+def _path(place: "_Place | None") -> str:
+    steps = []
+    while place:
+        place, step = place
+        steps.append(step)
+    return "".join(reversed(steps))

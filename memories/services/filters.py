@@ -53,7 +53,7 @@ class FilterRow(msgspec.Struct):
     before: datetime | None
 
 
-FILTER_COLUMNS = """owner_id uuid, session_id text, memory_types text[], tags text[],
+FILTER_COLUMNS = """owner_id uuid, session_id text, memory_types text[], tags varchar[],
     "start" timestamptz, "end" timestamptz, "before" timestamptz"""
 
 
