@@ -1,4 +1,4 @@
-"""A dict that forgets what was used least lately, so that no memory of the process grows for ever."""
+"""A dict that forgets what was used least lately, so that a process never grows for ever."""
 
 from collections import OrderedDict
 from collections.abc import Mapping

@@ -65,6 +65,18 @@ SELECT b.owner_id, b.id, b.version, %(action)s, b.memory_type, b.content, b.tags
     %(operation_id)s
 FROM before b JOIN named ON b.owner_id = named.owner_id AND b.id = named.id"""
 
+# Have the vectors made of the memories `s` (owner_id, id), by every model that makes them itself.
+QUEUE = """
+INSERT INTO embedding_tasks (owner_id, memory_id, model_id, due_at, attempts, error)
+SELECT s.owner_id, s.id, e.id, now(), 0, ''
+FROM {source} CROSS JOIN embedding_models e
+WHERE {condition} AND e.state <> 'retired' AND e.kind <> 'given'"""
+
+# What is deleted or changed is never found by what it said before.
+FORGET_VECTORS = """
+DELETE FROM embeddings v USING {source}
+WHERE v.owner_id = s.owner_id AND v.memory_id = s.id AND {condition}"""
+
 ALIVE = "m.deleted_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())"
 
 _CHANGE = f"""
@@ -72,20 +84,26 @@ WITH named AS (
     SELECT * FROM unnest(%(owners)s::uuid[], %(ids)s::text[], %(at)s::timestamptz[], %(by)s::text[])
         AS n (owner_id, id, changed_at, changed_by)),
 before AS ({LOCKED}),
-kept AS ({KEPT})
+kept AS ({KEPT}),
+vectors AS ({{vectors}})
 UPDATE memory_entries m SET {{changes}}, version = m.version + 1
 FROM before b JOIN named ON b.owner_id = named.owner_id AND b.id = named.id
 WHERE m.owner_id = b.owner_id AND m.id = b.id
 RETURNING m.id"""
 
-_DELETE = _CHANGE.format(condition=ALIVE, changes="deleted_at = named.changed_at")
+_FORGET = FORGET_VECTORS.format(source="before s", condition="true")
+
+_DELETE = _CHANGE.format(condition=ALIVE, changes="deleted_at = named.changed_at", vectors=_FORGET)
 _EXPIRE = _CHANGE.format(
-    condition="m.deleted_at IS NULL AND m.expires_at <= now()", changes="deleted_at = m.expires_at"
+    condition="m.deleted_at IS NULL AND m.expires_at <= now()",
+    changes="deleted_at = m.expires_at",
+    vectors=_FORGET,
 )
 # Only what is gone is brought back: a live memory stays as it is, its expiry included.
 _RESTORE = _CHANGE.format(
     condition="m.deleted_at IS NOT NULL OR m.expires_at <= now()",
     changes="deleted_at = NULL, expires_at = CASE WHEN m.expires_at > now() THEN m.expires_at END",
+    vectors=QUEUE.format(source="before s", condition="s.text <> ''"),
 )
 
 

@@ -2,7 +2,7 @@
 
 from memories.models.access import AccessLog
 from memories.models.agents import AgentState
-from memories.models.embeddings import Embedding, EmbeddingModel
+from memories.models.embeddings import Embedding, EmbeddingModel, EmbeddingTask
 from memories.models.installation import Installation
 from memories.models.memories import MemoryEntry
 from memories.models.orchestrators import Orchestrator
@@ -17,6 +17,7 @@ __all__ = [
     "AgentState",
     "Embedding",
     "EmbeddingModel",
+    "EmbeddingTask",
     "Installation",
     "MemoryEntry",
     "Orchestrator",

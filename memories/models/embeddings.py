@@ -18,6 +18,7 @@ class EmbeddingModel(models.Model):
         RETIRED = "retired"
 
     name = models.CharField(max_length=100, unique=True, help_text="embedder and text format")
+    kind = models.CharField(max_length=32, help_text="what EMBEDDER calls it")
     dimension = models.PositiveIntegerField()
     state = models.CharField(max_length=8, choices=State.choices, default=State.FILLING)
     created_at = models.DateTimeField()
@@ -48,7 +49,7 @@ class Embedding(OwnedModel):
     model = models.ForeignKey(
         EmbeddingModel, models.PROTECT, related_name="embeddings", db_index=False
     )
-    version = models.PositiveIntegerField(help_text="the version of the memory it was made from")
+    version = models.PositiveIntegerField(help_text="the content_version it was made from")
     embedding = VectorField()
 
     class Meta:
@@ -58,6 +59,33 @@ class Embedding(OwnedModel):
             models.UniqueConstraint(
                 fields=["owner_id", "model", "memory"], name="one_embedding_a_memory_and_model"
             ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.memory_id} by {self.model_id}"
+
+
+class EmbeddingTask(OwnedModel):
+    """A memory whose vector is to be made. Claimed for a while; a failed one waits, and after
+    the last attempt stays here with its error until somebody looks."""
+
+    memory = models.ForeignKey(
+        MemoryEntry,
+        models.CASCADE,
+        related_name="embedding_tasks",
+        db_index=False,
+        db_constraint=False,  # checked for every create, of a row that lives for seconds
+    )
+    model = models.ForeignKey(EmbeddingModel, models.CASCADE, db_index=False, db_constraint=False)
+    due_at = models.DateTimeField(help_text="claimed, or waiting after a failure, until then")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "embedding_tasks"
+        indexes = [
+            # what a search has embedded first: the owner's own
+            models.Index(fields=["owner_id", "id"], name="embedding_tasks_of_owner"),
         ]
 
     def __str__(self) -> str:

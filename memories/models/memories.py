@@ -23,6 +23,7 @@ class MemoryEntry(OwnedModel):
     content = models.JSONField()
     content_bytes = models.PositiveIntegerField(help_text="size of the content as JSON text")
     text = models.TextField(blank=True, default="", help_text="what search reads")
+    speaker = models.CharField(max_length=64, blank=True, default="", help_text="who said it")
     tags = ArrayField(models.CharField(max_length=64), default=list, blank=True)
     search = SearchVectorField(editable=False)
     words = models.PositiveIntegerField(default=0, help_text="how many different ones it holds")
@@ -32,6 +33,9 @@ class MemoryEntry(OwnedModel):
     )
     priority = models.PositiveSmallIntegerField(default=5)
     version = models.PositiveIntegerField(default=1, help_text="counts the changes")
+    content_version = models.PositiveIntegerField(
+        default=1, help_text="the version that brought this content; vectors are bound to it"
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -3,7 +3,8 @@ most. Called by `search`.
 
 The score is BM25's (Robertson & Zaragoza 2009) with k1 = 0.9 and b = 0.4 and each word counted
 once: the sum over the words found of idf x 1.9 / (1 + 0.9 x (0.6 + 0.4 x length / average)), where
-idf = ln(1 + (N - df + 0.5) / (df + 0.5)) within the owner. `ts_rank` knows no rarity, and ranks worse.
+idf = ln(1 + (N - df + 0.5) / (df + 0.5)) within the owner.
+`ts_rank` knows no rarity, and ranks worse.
 """
 
 import re

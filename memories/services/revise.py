@@ -9,11 +9,11 @@ from uuid import UUID
 
 import msgspec
 
-from memories.changes import ALIVE, KEPT, LOCKED, notify_changed, rows
+from memories.changes import ALIVE, FORGET_VECTORS, KEPT, LOCKED, QUEUE, notify_changed, rows
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
 from memories.services.owners import names_of
 from memories.services.results import Revised
-from memories.services.words import TEXT_OF_CONTENT, words_sql
+from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ def _update_sql() -> str:
     text = TEXT_OF_CONTENT.format(content="n.content")
     return f"""
     WITH named AS (
-        SELECT n.*, t.text, w.search
+        SELECT n.*, t.text, w.search,
+            {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")} AS speaker
         FROM jsonb_to_recordset(%(changes)s::jsonb) AS n (id text, owner_id uuid,
                 changed_at timestamptz, changed_by text, memory_type text, content jsonb,
                 content_bytes int, tags text[], priority int, source_agent text, set_ttl boolean,
@@ -118,12 +119,18 @@ def _update_sql() -> str:
         JOIN named ON seen.owner_id = named.owner_id AND seen.id = named.id
         WHERE named.if_updated_at IS NULL OR named.if_updated_at = seen.updated_at),
     kept AS ({KEPT}),
+    said AS (
+        SELECT b.owner_id, b.id, n.text FROM before b
+        JOIN named n ON b.owner_id = n.owner_id AND b.id = n.id WHERE n.content IS NOT NULL),
+    forgotten AS ({FORGET_VECTORS.format(source="said s", condition="true")}),
+    queued AS ({QUEUE.format(source="said s", condition="s.text <> ''")}),
     changed AS (
         UPDATE memory_entries m SET
             memory_type = coalesce(n.memory_type, m.memory_type),
             content = coalesce(n.content, m.content),
             content_bytes = coalesce(n.content_bytes, m.content_bytes),
             text = CASE WHEN n.content IS NULL THEN m.text ELSE n.text END,
+            speaker = CASE WHEN n.content IS NULL THEN m.speaker ELSE n.speaker END,
             search = CASE WHEN n.content IS NULL THEN m.search ELSE n.search END,
             words = CASE WHEN n.content IS NULL THEN m.words ELSE length(n.search) END,
             tags = coalesce(n.tags, m.tags),
@@ -132,7 +139,9 @@ def _update_sql() -> str:
             expires_at = CASE WHEN NOT n.set_ttl THEN m.expires_at
                 ELSE now() + n.ttl * interval '1 second' END,
             updated_at = n.changed_at,
-            version = m.version + 1
+            version = m.version + 1,
+            content_version =
+                CASE WHEN n.content IS NULL THEN m.content_version ELSE m.version + 1 END
         FROM before b JOIN named n ON b.owner_id = n.owner_id AND b.id = n.id
         WHERE m.owner_id = b.owner_id AND m.id = b.id
         RETURNING m.id, m.updated_at, m.expires_at)

@@ -10,10 +10,10 @@ import msgspec
 from django.db import transaction
 
 from memories import ids
-from memories.changes import rows
+from memories.changes import QUEUE, rows
 from memories.services.results import Stored
 from memories.services.sessions import owners_of_opened_sessions, owners_of_sessions
-from memories.services.words import TEXT_OF_CONTENT, words_sql
+from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +92,23 @@ def _insert_sql() -> str:
     # One JSON parameter for the whole batch: twice the rows a second of bulk_create, which sends
     # and parses a placeholder for every value (docs/benchmarks.md).
     return f"""
-    INSERT INTO memory_entries (id, owner_id, session_id, memory_type, content, content_bytes,
-        text, words, search, tags, priority, source_agent, created_by, version, created_at,
-        updated_at, expires_at)
-    SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes,
-        t.text, length(w.search), w.search, n.tags, n.priority, n.source_agent, n.created_by, 1,
-        n.created_at, n.created_at, now() + n.ttl * interval '1 second'
-    FROM jsonb_to_recordset(%s::jsonb) AS n (id text, owner_id uuid, session_id text,
-            memory_type text, content jsonb, content_bytes int, tags text[], priority int,
-            ttl bigint, source_agent text, created_by text, created_at timestamptz)
-        CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
-        CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id, created_at"""
+    WITH stored AS (
+        INSERT INTO memory_entries (id, owner_id, session_id, memory_type, content, content_bytes,
+            text, speaker, words, search, tags, priority, source_agent, created_by, version,
+            content_version, created_at, updated_at, expires_at)
+        SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes,
+            t.text, {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")},
+            length(w.search), w.search, n.tags, n.priority, n.source_agent, n.created_by, 1,
+            1, n.created_at, n.created_at, now() + n.ttl * interval '1 second'
+        FROM jsonb_to_recordset(%s::jsonb) AS n (id text, owner_id uuid, session_id text,
+                memory_type text, content jsonb, content_bytes int, tags text[], priority int,
+                ttl bigint, source_agent text, created_by text, created_at timestamptz)
+            CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
+            CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id, owner_id, created_at, text <> '' AS has_text),
+    queued AS ({QUEUE.format(source="stored s", condition="s.has_text")})
+    SELECT id, created_at FROM stored"""
 
 
 def _stored_before(batch: Sequence[_Row]) -> dict[str, datetime]:

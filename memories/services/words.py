@@ -16,6 +16,11 @@ INDEXED_MAX_BYTES = 256 << 10
 TEXT_OF_CONTENT = """
 CASE WHEN jsonb_typeof({content} -> 'text') = 'string' THEN {content} ->> 'text' ELSE '' END"""
 
+# Who said it: the content's own word, or how the text begins ("Anna: ...").
+SPEAKER_OF_CONTENT = r"""
+left(coalesce(nullif({content} ->> 'speaker', ''), nullif({content} ->> 'role', ''),
+    substring({text} FROM '^([^\s:][^:\n]{{0,40}}):\s'), ''), 64)"""
+
 _HEAD = f"""
 CASE WHEN octet_length({{text}}) <= {INDEXED_MAX_BYTES} THEN {{text}}
      ELSE left({{text}}, {INDEXED_MAX_BYTES} / 4) END"""
