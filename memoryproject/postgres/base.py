@@ -35,6 +35,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._drain_pool_after_restart()
         return super().get_new_connection(conn_params)
 
+    def _close(self) -> None:
+        """A broken connection is seldom alone: the pool would find the others one by one."""
+        is_broken = self.connection is not None and self.connection.closed
+        super()._close()  # type: ignore[misc]
+        pool = self.pool
+        if is_broken and pool is not None and not pool.closed:
+            pool.drain()
+
     @property
     def pool(self) -> "ConnectionPool[Any] | None":
         """Django's pool, which makes sure before each new connection that the server runs."""
@@ -44,7 +52,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return pool
 
     def _drain_pool_after_restart(self) -> None:
-        """One by one, with a growing pause after each, the pool would need minutes to notice."""
+        """The pool itself tries its dead connections one by one, each after a longer pause."""
         pool = self.pool
         if pool is None:
             return

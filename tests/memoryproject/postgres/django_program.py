@@ -11,7 +11,7 @@ import django
 from django.conf import settings
 from django.core.management import call_command, execute_from_command_line
 
-from memoryproject.postgres.processes import processes_in
+from memoryproject.postgres.processes import processes_in, wait_for_end
 
 DATA_DIR = Path(sys.argv[1])
 
@@ -70,7 +70,7 @@ def run_tests_in_their_own_database():
     use()
 
 
-def fill_pool(barrier):
+def hold_connection(barrier):
     from django.db import connection
 
     query("SELECT 1")
@@ -78,22 +78,46 @@ def fill_pool(barrier):
     connection.close()
 
 
-def survive_restart():
+def fill_the_pool():
     barrier = threading.Barrier(8)
-    threads = [threading.Thread(target=fill_pool, args=(barrier,)) for _ in range(8)]
+    threads = [threading.Thread(target=hold_connection, args=(barrier,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    before = query("SELECT pg_postmaster_start_time()")
+
+
+def survive_restart():
     from django.db import connection
 
+    fill_the_pool()
+    before = query("SELECT pg_postmaster_start_time()")
     connection.close()
     postmaster = int((DATA_DIR / "postgres/postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
+    wait_for_end(postmaster)
     while processes_in(DATA_DIR / "postgres"):  # its backends follow within milliseconds
         time.sleep(0.005)
     assert query("SELECT pg_postmaster_start_time()") > before
+
+
+def survive_crash():
+    """A backend's crash ends all connections, and the postmaster starts again by itself."""
+    from django.db import OperationalError, connection
+
+    fill_the_pool()
+    before = query("SELECT pg_postmaster_start_time()")
+    os.kill(query("SELECT pg_backend_pid()"), signal.SIGKILL)
+    failures = 0
+    while True:
+        try:
+            assert query("SELECT pg_postmaster_start_time()") == before
+        except OperationalError:
+            failures += 1
+            connection.close()
+        else:
+            break
+    assert failures, "the backend is dead"
 
 
 def shell():
@@ -105,6 +129,7 @@ STEPS = {
     "use": use,
     "tests": run_tests_in_their_own_database,
     "restart": survive_restart,
+    "crash": survive_crash,
     "shell": shell,
 }
 
