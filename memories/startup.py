@@ -8,9 +8,11 @@ import time
 from threading import Event
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from memories.changes import rows
 from memories.services.words import language
@@ -28,6 +30,7 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
 
     Raises CommandError, with one sentence, where it cannot be used.
     """
+    _leave_the_pool()
     _wait(stop)
     if stop.is_set():
         return []
@@ -36,11 +39,24 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
             f"The database runs PostgreSQL {connection.pg_version // 10000}; "  # type: ignore[attr-defined]
             "version 16 or newer is needed."
         )
-    if migrate:
-        _migrate()
-    _check_vector()
-    language()
+    try:
+        (_migrate if migrate else _check_migrated)()
+        _check_vector()
+        language()
+    except DatabaseError as error:
+        raise CommandError(f"The database cannot be made ready: {_in_one_line(error)}") from error
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from error
     return _weakened_promises()
+
+
+def _leave_the_pool() -> None:
+    """Give each thread a connection of its own.
+
+    A serving thread keeps its connection anyway, and the pool tries a database that was away with
+    growing pauses: it would notice only minutes later that it is back.
+    """
+    connection.settings_dict["OPTIONS"].pop("pool", None)
 
 
 def _wait(stop: Event) -> None:
@@ -50,7 +66,7 @@ def _wait(stop: Event) -> None:
         try:
             rows("SELECT 1")
         except DatabaseError as error:
-            why = str(error).strip().splitlines()[-1]
+            why = _in_one_line(error)
             if time.monotonic() > deadline:
                 raise CommandError(
                     f"The database did not answer within {settings.DATABASE_WAIT_SECONDS:g} "
@@ -70,6 +86,15 @@ def _migrate() -> None:
         call_command("migrate", verbosity=0, interactive=False)
     finally:
         rows("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+
+
+def _check_migrated() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise CommandError(
+            "The tables are not up to date: run `python manage.py migrate`, or start without "
+            "--no-migrate."
+        )
 
 
 def _check_vector() -> None:
@@ -106,3 +131,7 @@ def _weakened_promises() -> list[str]:
             "that is carried out twice. The protocol promises 7."
         )
     return warnings
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -10,7 +10,7 @@ import time
 from threading import Event, Thread
 
 import psycopg
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from memories.changes import CHANNEL, EVERYTHING
 from zmqbridge.cache import ReadCache
@@ -28,11 +28,16 @@ class Listener:
         self._heartbeats = f"{CHANNEL}_{instance}"
         self._cache = cache
         self._stopping = Event()
+        self._heard_once = Event()
         self.hears = False
         self.thread = Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
         self.thread.start()
+
+    def wait_until_heard(self, seconds: float) -> bool:
+        """Whether it heard its first heartbeat within that time."""
+        return self._heard_once.wait(seconds)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -42,7 +47,7 @@ class Listener:
             try:
                 with _direct_connection() as listening:
                     self._listen(listening)
-            except psycopg.Error as error:
+            except (psycopg.Error, DatabaseError) as error:
                 logger.warning("The listener lost its connection: %s", str(error).strip())
             finally:
                 self._set_hears(False)
@@ -76,6 +81,8 @@ class Listener:
             return
         self.hears = hears
         (self._cache.trust if hears else self._cache.distrust)()
+        if hears:
+            self._heard_once.set()
 
 
 def _direct_connection() -> psycopg.Connection:

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 # A thread that wakes waits for the running one at most this long; Python's own 5 ms were the
 # largest part of a request's latency.
 _SWITCH_SECONDS = 0.0005
+_FIRST_HEARTBEAT_SECONDS = 2.0
 _READ_BATCH = 128
 _SEARCH_BATCH = 8
 _HEAVY_BATCH = 1
@@ -71,6 +72,7 @@ class Orchestrator:
             job.start()
         for lane in self._lanes.values():
             lane.start()
+        self._listener.wait_until_heard(_FIRST_HEARTBEAT_SECONDS)  # else the first ping is degraded
         self._server.start(self._lanes)
         return self._endpoints
 

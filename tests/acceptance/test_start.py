@@ -1,0 +1,99 @@
+import pytest
+
+from .processes import run_command, wait_until
+from .wire import create, new_name, read
+
+
+def sentence_of(result):
+    """What a start that failed says, apart from its log."""
+    assert result.returncode not in (0, None)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    said = [line for line in result.stderr.splitlines() if not line[:4].isdigit()]
+    assert len(said) == 1, result.stderr
+    return said[0]
+
+
+def start_in_vain(server, endpoint="tcp://127.0.0.1:0", **settings):
+    arguments = ("run_orchestrator", "--bind", endpoint)
+    return sentence_of(run_command(*arguments, **{**server.settings, **settings}))
+
+
+def test_every_endpoint_is_named_as_it_is_and_serves(start, connect, tmp_path):
+    path = tmp_path / "sockets" / "memories"
+    orchestrator = start("--bind", "tcp://127.0.0.1:0", "--bind", f"ipc://{path}")
+    tcp, ipc = orchestrator.endpoints
+    assert tcp.startswith("tcp://127.0.0.1:")
+    assert not tcp.endswith(":0")
+    assert ipc == f"ipc://{path}"
+    made = connect(tcp).data(create(new_name("s"), "over tcp"))
+    assert connect(ipc).data(read(made["memory_id"]))["content"] == {"text": "over tcp"}
+
+
+def test_endpoints_come_from_the_settings_without_bind(server, start, connect):
+    endpoints = ["tcp://127.0.0.1:*", "tcp://127.0.0.1:0"]
+    orchestrator = start("--no-migrate", ORCHESTRATOR_ENDPOINTS=",".join(endpoints))
+    assert [connect(endpoint).ping() for endpoint in orchestrator.endpoints] == ["ok", "ok"]
+
+
+def test_a_port_in_use_stops_the_start(server, orchestrator):
+    assert orchestrator.endpoint in start_in_vain(server, orchestrator.endpoint)
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://nowhere", "carrier://pigeon", "kitchen"])
+def test_a_wrong_endpoint_stops_the_start(server, endpoint):
+    assert endpoint in start_in_vain(server, endpoint)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://memories:x@127.0.0.1:1/memories", "refused"),
+        ("postgresql://memories:x@no-such-host.invalid/memories", "no-such-host.invalid"),
+    ],
+)
+def test_an_absent_database_is_waited_for_and_then_named(server, url, why):
+    said = start_in_vain(server, DATABASE_URL=url, DATABASE_WAIT_SECONDS=0.5)
+    assert "DATABASE_WAIT_SECONDS" in said
+    assert why in said
+
+
+def test_a_wrong_password_is_named(server):
+    url = server.url().replace(server.address.password, "wrong")
+    said = start_in_vain(server, DATABASE_URL=url, DATABASE_WAIT_SECONDS=0.5)
+    assert "password authentication failed" in said
+
+
+def test_a_database_that_comes_up_late_is_waited_for(own_server, start_on_own, connect):
+    own_server.stop()
+    try:
+        late = start_on_own(ready=False, DATABASE_WAIT_SECONDS=30)
+        wait_until(lambda: "Waiting for the database" in late.errors())
+    finally:
+        own_server.start()
+    assert connect(late.wait_ready()).ping() == "ok"
+
+
+@pytest.mark.xfail(strict=True, reason="manage.py shows the traceback of a wrong setting")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LANE_CAPACITY", "lots"),
+        ("GRACE_SECONDS", "0"),
+        ("DATABASE_URL", "mysql://memories@127.0.0.1/memories"),
+        ("DATABASE_URL", "nonsense"),
+    ],
+)
+def test_a_value_that_cannot_be_right_stops_the_start(server, name, value):
+    assert name in start_in_vain(server, **{name: value})
+
+
+def test_a_language_that_postgresql_does_not_know_stops_the_start(server):
+    assert "SEARCH_LANGUAGE" in start_in_vain(server, SEARCH_LANGUAGE="klingon")
+
+
+def test_tables_that_are_missing_are_named_without_migrations(server):
+    server.rows("CREATE DATABASE untouched", database="postgres")
+    arguments = ("run_orchestrator", "--no-migrate", "--bind", "tcp://127.0.0.1:0")
+    settings = {**server.settings, "DATABASE_URL": server.url("untouched")}
+    assert "manage.py migrate" in sentence_of(run_command(*arguments, **settings))
