@@ -1,5 +1,5 @@
-"""What a memory's content may be: a JSON object that comes back equal. Called by handlers, admin
-and importers before anything is stored."""
+"""What a memory's content, or other JSON of a client, may be: an object that comes back equal.
+Called by handlers, admin and importers before anything is stored."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,19 +25,27 @@ def read_content(raw: bytes, field: str = "payload.content") -> Content:
     """Check JSON text and take a plain string as `{"text": string}`. Raises ValidationFailed."""
     if raw[:1] == b'"':
         return Content(b'{"text":' + raw + b"}", "")
+    value = read_object(raw, field)
+    if not value:
+        raise ValidationFailed(field, "The content must be text or an object that is not empty.")
+    agent = value.get("source_agent")
+    return Content(raw, agent if isinstance(agent, str) and len(agent) <= 64 else "")
+
+
+def read_object(raw: bytes, field: str) -> dict[str, Any]:
+    """Decode JSON text that must be an object which can be kept. Raises ValidationFailed."""
     exponents = _Exponents()
     try:
         value = msgspec.json.Decoder(float_hook=exponents.note).decode(raw)
     except (ValueError, RecursionError) as error:
-        raise ValidationFailed(field, f"The content cannot be kept: {error}.") from None
-    if not isinstance(value, dict) or not value:
-        raise ValidationFailed(field, "The content must be text or an object that is not empty.")
+        raise ValidationFailed(field, f"The value of {field} cannot be kept: {error}.") from None
+    if not isinstance(value, dict):
+        raise ValidationFailed(field, f"{field} must be an object.")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise ValidationFailed(field, f"The content is nested deeper than {MAX_DEPTH} levels.")
+        raise ValidationFailed(field, f"{field} is nested deeper than {MAX_DEPTH} levels.")
     if exponents.digits > MAX_EXPONENT_DIGITS:
-        raise ValidationFailed(field, "The content has numbers too large or small to be kept.")
-    agent = value.get("source_agent")
-    return Content(raw, agent if isinstance(agent, str) and len(agent) <= 64 else "")
+        raise ValidationFailed(field, f"{field} has numbers too large or small to be kept.")
+    return value
 
 
 class _Exponents:
@@ -49,7 +57,7 @@ class _Exponents:
     def note(self, number: str) -> None:
         _, mark, exponent = number.lower().partition("e")
         if mark:
-            self.digits += abs(int(exponent[:9]))
+            self.digits += int(exponent.lstrip("+-0")[:9] or 0)
 
 
 def _depth(value: Any) -> int:

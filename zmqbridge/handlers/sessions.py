@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from memories.content import read_object
 from memories.errors import ValidationFailed
 from memories.services import sessions
 from memories.services.results import SessionSeen
@@ -30,8 +31,7 @@ _read_session_type = msgspec.json.Decoder(_SessionType)
 def _prepare_create_session(ask: Ask) -> sessions.NewSession:
     payload: payloads.CreateSessionPayload = ask.payload
     metadata = left_out_as(b"{}", payload.session_metadata)
-    if not metadata.startswith(b"{"):
-        raise ValidationFailed("payload.session_metadata", "session_metadata is an object.")
+    read_object(metadata, "payload.session_metadata")
     try:
         hinted = _read_session_type.decode(metadata).session_type
     except msgspec.ValidationError as error:
