@@ -5,11 +5,11 @@ from typing import Any
 from memories.changes import rows
 from memories.errors import MemoryNotFound
 from memories.services.owners import names_of
-from memories.services.results import RevisionSeen, raw
+from memories.services.results import FRAME_BYTES, RevisionSeen, raw
 
 
 def history_of(memory_id: str, max_bytes: int = 15 << 20) -> list[RevisionSeen]:
-    """Newest first, of a deleted memory too; at most `max_bytes` of content.
+    """Newest first, of a deleted memory too; as many as fit into a reply of `max_bytes`.
 
     Raises MemoryNotFound where there never was one.
     """
@@ -19,11 +19,12 @@ def history_of(memory_id: str, max_bytes: int = 15 << 20) -> list[RevisionSeen]:
     ):
         raise MemoryNotFound(memory_id=memory_id)
     found = rows(
-        """
+        f"""
         SELECT version, action, memory_type, content::text, tags, priority, updated_at, expires_at,
             deleted_at, changed_at, nullif(changed_by, ''), nullif(operation_id, '')
         FROM (
-            SELECT *, sum(octet_length(content::text)) OVER (ORDER BY version DESC) AS bytes
+            SELECT *, sum(octet_length(content::text) + octet_length(to_json(tags)::text)
+                + {FRAME_BYTES}) OVER (ORDER BY version DESC) AS bytes
             FROM revisions WHERE owner_id = %s AND memory_id = %s) r
         WHERE bytes <= %s ORDER BY version DESC""",
         [*name, max_bytes],

@@ -1,9 +1,12 @@
 """What services return: frozen structs whose fields are those of the wire."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+FRAME_BYTES = 2000  # ids, names and times of one result at their longest
+_CHARACTER_BYTES = 6  # of a character in JSON, such as \u0001
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -19,6 +22,10 @@ class Memory(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime | None
+
+    def reply_bytes(self) -> int:
+        tags = _CHARACTER_BYTES * sum(map(len, self.tags)) + 3 * len(self.tags)
+        return len(bytes(self.content)) + tags + FRAME_BYTES
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -77,6 +84,10 @@ class SessionSeen(msgspec.Struct, frozen=True):
     memory_count: int
     last_memory_at: datetime | None
 
+    def reply_bytes(self) -> int:
+        summary = _CHARACTER_BYTES * len(self.summary or "")
+        return len(bytes(self.session_metadata)) + summary + FRAME_BYTES
+
 
 def raw(json_text: str) -> msgspec.Raw:
     return msgspec.Raw(json_text.encode())
@@ -94,14 +105,19 @@ def memory_of(row: tuple[Any, ...]) -> Memory:
     return Memory(identity, session, kind, raw(content), *rest)
 
 
-MEMORY_FRAME_BYTES = 6000  # ids, tags and times of one memory at their longest
+class Sized(Protocol):
+    def reply_bytes(self) -> int:
+        """At most so many bytes does it take in a reply."""
 
 
-def within(memories: list[Memory], max_bytes: int) -> list[Memory]:
+T = TypeVar("T", bound=Sized)
+
+
+def within(items: list[T], max_bytes: int) -> list[T]:
     """As many of the first as fit into a reply of `max_bytes`; one always does."""
     left = max_bytes
-    for place, memory in enumerate(memories):
-        left -= len(bytes(memory.content)) + MEMORY_FRAME_BYTES
+    for place, item in enumerate(items):
+        left -= item.reply_bytes()
         if left < 0:
-            return memories[: max(place, 1)]
-    return memories
+            return items[: max(place, 1)]
+    return items

@@ -14,7 +14,7 @@ from memories import ids
 from memories.bounded import BoundedDict
 from memories.changes import rows
 from memories.errors import MemoriesError, SessionNotFound, ValidationFailed
-from memories.services.results import SessionSeen, raw
+from memories.services.results import SessionSeen, raw, within
 
 # A session never changes its owner, so what was once committed may be remembered for good.
 _owners: BoundedDict[str, UUID] = BoundedDict(100_000)
@@ -112,7 +112,7 @@ def end_session(
 _SEEN = """
 SELECT s.id, nullif(s.user_id, ''), s.session_type, s.metadata::text, nullif(s.summary, ''),
     s.created_at, s.updated_at, s.ended_at, s.is_archived, c.memory_count, c.last_memory_at
-FROM sessions s CROSS JOIN LATERAL (
+FROM {sessions} s CROSS JOIN LATERAL (
     SELECT count(*) AS memory_count, max(m.created_at) AS last_memory_at FROM memory_entries m
     WHERE m.owner_id = s.owner_id AND m.session_id = s.id AND m.deleted_at IS NULL
       AND (m.expires_at IS NULL OR m.expires_at > now())) c
@@ -121,29 +121,40 @@ FROM sessions s CROSS JOIN LATERAL (
 
 def get_session(session_id: str) -> SessionSeen:
     """Raises SessionNotFound."""
-    found = rows(_SEEN + "WHERE s.id = %s AND s.owner_id = %s", [session_id, _owner_of(session_id)])
+    found = rows(
+        f"{_SEEN.format(sessions='sessions')} WHERE s.id = %s AND s.owner_id = %s",
+        [session_id, _owner_of(session_id)],
+    )
     if not found:
         raise SessionNotFound(session_id=session_id)
     return _seen(*found[0])
 
 
+# What stands ahead is summed up, so that a page of megabytes of metadata is not read whole.
+_PAGE = """(
+    SELECT s.*, sum(octet_length(s.metadata::text) + octet_length(s.summary)) OVER (
+        ORDER BY s.created_at DESC, s.id ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS ahead
+    FROM (SELECT * FROM sessions s {where}
+          ORDER BY s.created_at DESC, s.id LIMIT %(limit)s OFFSET %(offset)s) s)"""
+
+
 def list_sessions(
-    user_id: str | None, limit: int, offset: int, archived: bool
+    user_id: str | None, limit: int, offset: int, archived: bool, max_bytes: int = 15 << 20
 ) -> tuple[list[SessionSeen], int]:
-    """A page of sessions, newest first, and how many there are in all."""
-    conditions, params = [], {"limit": limit, "offset": offset}
+    """A page of sessions, newest first, of at most `max_bytes`, and how many there are in all."""
+    conditions = [] if archived else ["NOT s.is_archived"]
+    params: dict[str, Any] = {"limit": limit, "offset": offset, "max_bytes": max_bytes}
     if user_id is not None:
         conditions.append("s.owner_id = %(owner)s")
-        params["owner"] = ids.owner_of_user(user_id)  # type: ignore[assignment]
-    if not archived:
-        conditions.append("NOT s.is_archived")
+        params["owner"] = ids.owner_of_user(user_id)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     page = rows(
-        f"{_SEEN} {where} ORDER BY s.created_at DESC, s.id LIMIT %(limit)s OFFSET %(offset)s",
+        f"""{_SEEN.format(sessions=_PAGE.format(where=where))}
+        WHERE coalesce(s.ahead, 0) < %(max_bytes)s ORDER BY s.created_at DESC, s.id""",
         params,
     )
     [(total,)] = rows(f"SELECT count(*) FROM sessions s {where}", params)
-    return [_seen(*row) for row in page], total
+    return within([_seen(*row) for row in page], max_bytes), total
 
 
 def _seen(an_id: str, user_id: str, kind: str, metadata: str, *rest: Any) -> SessionSeen:
