@@ -107,6 +107,9 @@ def _serve_group(tasks: Sequence[Task]) -> list[Any]:
     fresh = [task for task in tasks if task.key not in before]
     served = list(handler.serve([task.item for task in fresh])) if fresh else []
     results = {task.key: result for task, result in zip(fresh, served, strict=True)}
+    if failed := [task for task in fresh if isinstance(results[task.key], MemoriesError)]:
+        # Another orchestrator may have carried it out while this one waited for the row.
+        before |= answers_before([_keyed(task) for task in failed])
     keep_answers(
         {
             _keyed(task): _data(results[task.key])
@@ -116,8 +119,7 @@ def _serve_group(tasks: Sequence[Task]) -> list[Any]:
         at=tasks[0].ask.request.received_at,
     )
     return [
-        results[task.key] if task.key in results else msgspec.Raw(before[task.key])
-        for task in tasks
+        msgspec.Raw(before[task.key]) if task.key in before else results[task.key] for task in tasks
     ]
 
 

@@ -58,6 +58,13 @@ def start(server, tmp_path):
         yield start
 
 
+@pytest.fixture(scope="module")
+def start_more(server, tmp_path_factory):
+    """Starts orchestrators on the common database that live as long as the module's tests."""
+    with starting(tmp_path_factory.mktemp("more"), server.settings) as start:
+        yield start
+
+
 @pytest.fixture
 def start_on_own(own_server, tmp_path):
     """Starts an orchestrator on the database that may be stopped."""
