@@ -130,7 +130,7 @@ def check_free(address: str) -> None:
     except ValueError:
         sys.exit(f"{address!r} is no address for the admin; give HOST:PORT, as 127.0.0.1:8000.")
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = str(getattr(error, "strerror", error)).partition(" (")[0]
         sys.exit(
             f"The admin cannot listen on {address}: {reason}. "
             "Name another address: make run ADMIN=127.0.0.1:8001"
