@@ -142,14 +142,16 @@ async def _demo(client: AsyncClient, turns: Sequence[replay.Turn]) -> None:
         terminal.show_text(f"  file:   {difference.expected or 'nothing'}")
         terminal.show_text(f"  stored: {difference.stored or 'nothing'}")
     if differences:
-        raise CommandFailed(f"{len(differences)} turns were not read back as the file has them.")
+        raise CommandFailed(
+            f"Not read back as the file has it: {len(differences)} of {len(turns)} turns."
+        )
     terminal.show_text(f"{len(turns)} turns read back; order, speaker, text and time are the same")
     for question in replay.pick_questions(turns, QUESTIONS):
         await _ask(client, question)
 
 
 async def _ask(client: AsyncClient, question: replay.Turn) -> None:
-    terminal.show_text(f"\n{question.user} asks: {question.text}", "bold")
+    terminal.show_text(f"{question.user} asks: {question.text}", "bold")
     found = await client.search(question.text, session_id=question.session, limit=4)
     # The question itself is a memory too, and answers nothing.
     terminal.show_found([memory for memory in found.results if memory.text != question.text])
@@ -241,17 +243,17 @@ def _add(commands: Commands, name: str, run: Run, purpose: str) -> argparse.Argu
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise ValueError
-    return seconds
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) < math.inf:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
 
 
 def _lines(text: str) -> int:
-    count = int(text)
-    if not 0 <= count <= TAIL_PAGE:
-        raise argparse.ArgumentTypeError(f"{count} is not between 0 and {TAIL_PAGE}")
-    return count
+    with suppress(ValueError):
+        if 0 <= (count := int(text)) <= TAIL_PAGE:
+            return count
+    raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 to {TAIL_PAGE}")
 
 
 if __name__ == "__main__":

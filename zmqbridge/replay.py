@@ -22,6 +22,7 @@ from zmqbridge.protocol import ID_MAX_CHARACTERS
 IN_FLIGHT = 256
 TURN_TIMEOUT_SECONDS = 60.0
 PAGE_SIZE = 500
+QUESTION_WORDS = 5  # "And whisk?" means nothing by itself
 TICK = timedelta(microseconds=1)
 
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX_CHARACTERS)]
@@ -123,7 +124,7 @@ async def compare(client: AsyncClient, turns: Sequence[Turn]) -> list[Difference
 
 def pick_questions(turns: Sequence[Turn], count: int) -> list[Turn]:
     """Up to `count` questions that users asked, spread over the whole file."""
-    asked = [turn for turn in turns if turn.role == "user" and turn.text.endswith("?")]
+    asked = [turn for turn in turns if turn.role == "user" and _is_telling(turn.text)]
     step = max(1, len(asked) // count)
     return asked[step - 1 :: step][:count]
 
@@ -195,6 +196,10 @@ async def _store(client: AsyncClient, turn: Turn) -> None:
         )
     except RequestFailed as error:
         raise ReplayError(f"Line {turn.line} cannot be stored: {error}") from error
+
+
+def _is_telling(text: str) -> bool:
+    return text.endswith("?") and len(text.split()) >= QUESTION_WORDS
 
 
 async def _at_once(turns: Iterable[Turn], work: Callable[[Turn], Awaitable[None]]) -> None:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import zmq
 
@@ -106,3 +107,84 @@ def answer(router: ScriptedRouter, incoming: Incoming) -> None:
 
 def keep_silent(router: ScriptedRouter, incoming: Incoming) -> None:
     """The script of a router that loses everything."""
+
+
+class Shelf:
+    """A script that keeps memories in a list, enough for the client's examples and commands."""
+
+    def __init__(self) -> None:
+        self.memories: list[dict] = []
+        self.actions: list[str] = []
+        self._answers: dict[str, object] = {}
+
+    def __call__(self, router: ScriptedRouter, incoming: Incoming) -> None:
+        request = json.loads(incoming.body)
+        if request["action"] == "ping":
+            router.reply(incoming, status="ok")
+        elif (data := self.answer(request)) is None:
+            router.refuse(incoming, "memory_not_found")
+        else:
+            router.succeed(incoming, data)
+
+    def answer(self, request: dict) -> object:
+        self.actions.append(request["action"])
+        kept_under = json.dumps(request, sort_keys=True)
+        if kept_under not in self._answers:
+            serve = getattr(self, f"_{request['action']}")
+            self._answers[kept_under] = serve(request["session_id"], request["payload"])
+        return self._answers[kept_under]
+
+    def _create_session(self, session_id, payload):
+        return {"session_id": session_id, "created_at": now()}
+
+    def _create(self, session_id, payload):
+        content = payload["content"]
+        content = {"text": content} if isinstance(content, str) else content
+        created_at = payload.get("created_at", now())
+        memory = {
+            **MEMORY,
+            "memory_id": f"mem-{len(self.memories)}",
+            "session_id": session_id,
+            "content": content,
+            "tags": payload.get("tags", []),
+            "source_agent": content.get("source_agent"),
+            "created_at": created_at,
+        }
+        self.memories.append(memory)
+        return {"memory_id": memory["memory_id"], "created_at": created_at}
+
+    def _read(self, session_id, payload):
+        named = (each for each in self.memories if each["memory_id"] == payload["memory_id"])
+        return next(named, None)
+
+    def _batch_read(self, session_id, payload):
+        wanted = payload["filter"]
+        since = wanted.get("time_range", {}).get("start", "")
+        ascending = wanted.get("sort", {}).get("order") == "asc"
+        found = [
+            memory
+            for memory in sorted(
+                self.memories,
+                key=lambda memory: datetime.fromisoformat(memory["created_at"]),
+                reverse=not ascending,
+            )
+            if memory["session_id"] == session_id and memory["created_at"] >= since
+        ]
+        limit, offset = wanted.get("limit", 10), wanted.get("offset", 0)
+        page_info = {"limit": limit, "offset": offset, "has_more": offset + limit < len(found)}
+        page = found[offset : offset + limit]
+        return {"memories": page, "total_count": len(found), "page_info": page_info}
+
+    def _search(self, session_id, payload):
+        words = set(payload["query"].lower().strip("?").split())
+        found = [
+            {**memory, "similarity_score": 0.5}
+            for memory in self.memories
+            if words & set(memory["content"]["text"].lower().split())
+        ]
+        metadata = {"search_type": "keyword"}
+        return {"results": found, "total_count": len(found), "search_metadata": metadata}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
