@@ -3,9 +3,11 @@
 import itertools
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Event
+from threading import Barrier, Event
 
+import psycopg
 from django.db import connection
 
 from memories.changes import rows
@@ -142,9 +144,25 @@ def terminate_backend(pid):
     rows("SELECT pg_terminate_backend(%s)", [pid])
 
 
-def run_in_thread_connection(work):
-    """Call `work` and give this thread's connection back."""
-    try:
-        return work()
-    finally:
-        connection.close()
+def other_connection():
+    """A connection to the test's database beside Django's."""
+    parameters = connection.get_connection_params()
+    wanted = ("host", "port", "user", "password", "dbname")
+    return psycopg.connect(
+        **{key: parameters[key] for key in wanted if key in parameters}, autocommit=True
+    )
+
+
+def run_together(works):
+    """Call each in a thread of its own, all at once; returns what they gave."""
+    gate = Barrier(len(works))
+
+    def run(work):
+        gate.wait(10)
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
