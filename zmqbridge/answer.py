@@ -17,6 +17,7 @@ from memories.services.fetch import Fetched
 from zmqbridge.accesses import Accesses
 from zmqbridge.cache import ReadCache
 from zmqbridge.handlers import HANDLERS, Ask, Changed
+from zmqbridge.handlers.base import EVERYTHING
 from zmqbridge.patience import Patience
 from zmqbridge.protocol import (
     Code,
@@ -106,7 +107,17 @@ class Answerer:
             if isinstance(result, Changed):
                 self._cache.forget(result.memory_ids)
                 self._note(task, result.memory_ids)
+            elif isinstance(result, msgspec.Raw):
+                # Made before, perhaps elsewhere a moment ago, and not heard of here yet.
+                self._forget_all_of(task)
         return results
+
+    def _forget_all_of(self, task: Task) -> None:
+        touched = list(task.handler.touches(task.item))
+        if EVERYTHING in touched:
+            self._cache.forget_all()
+        else:
+            self._cache.forget(touched)
 
     def _read(self, tasks: Sequence[Task]) -> Sequence[Any]:
         mark = self._cache.mark()

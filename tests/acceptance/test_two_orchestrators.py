@@ -46,6 +46,16 @@ def test_a_change_is_seen_at_once_in_filters_and_by_a_fresh_read(here, there):
         assert asked["content"] == listed["content"] == {"text": f"text {number}"}
 
 
+def test_a_change_that_is_answered_again_elsewhere_is_seen_there_at_once(here, there):
+    session = new_name("s")
+    for memory in here.all_data([create(session, "before") for _ in range(100)]):
+        memory_id = memory["memory_id"]
+        there.data(read(memory_id))
+        change = update(session, memory_id, "after")
+        assert here.data(change) == there.data(change)
+        assert there.data(read(memory_id))["content"] == {"text": "after"}
+
+
 def test_a_change_elsewhere_ends_what_the_cache_knows(here, there):
     session = new_name("s")
     made = [here.data(create(session, "before"))["memory_id"] for _ in range(20)]
