@@ -143,7 +143,7 @@ async def _demo(client: AsyncClient, turns: Sequence[replay.Turn]) -> None:
         terminal.show_text(f"  stored: {difference.stored or 'nothing'}")
     if differences:
         raise CommandFailed(
-            f"Not read back as the file has it: {len(differences)} of {len(turns)} turns."
+            f"What was read back is not what the file has; differences: {len(differences)}."
         )
     terminal.show_text(f"{len(turns)} turns read back; order, speaker, text and time are the same")
     for question in replay.pick_questions(turns, QUESTIONS):

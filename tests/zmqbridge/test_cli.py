@@ -95,7 +95,7 @@ def test_a_demo_fails_on_a_difference(endpoint, shelf, tmp_path, capsys):
     assert main(["demo", str(path), "--endpoint", endpoint]) == 1
     told = capsys.readouterr()
     assert "It was there before." in told.out
-    assert "Not read back as the file has it: 2 of 2 turns." in told.err
+    assert "differences: 1." in told.err
 
 
 def test_a_tail_shows_each_memory_once_and_in_order(endpoint):
