@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from memoryproject.postgres.locks import (
     open_lock_file,
     wait_until_unlocked,
 )
-from memoryproject.postgres.processes import wait_for_end
+from memoryproject.postgres.processes import ProcessHandle, wait_for_end
 
 LINGER_SECONDS = 5.0
+_SIGHT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,25 @@ class _Share:
     descriptor: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """A server that was found in order. For a moment only its process is looked at."""
+
+    process_id: int
+    address: ServerAddress
+    postmaster: ProcessHandle
+    seen_at: float
+
+    def is_fresh(self) -> bool:
+        return (
+            self.process_id == os.getpid()
+            and time.monotonic() - self.seen_at < _SIGHT_SECONDS
+            and not self.postmaster.wait(0)
+        )
+
+
 _shares: dict[Path, _Share] = {}
+_sights: dict[Path, _Sight] = {}
 _mutex = threading.Lock()
 
 
@@ -91,23 +110,27 @@ def ensure_running(
     It runs until `linger_seconds` after the last process that called this has ended; those forked
     from such a process count. Raises ServerCannotRun and ServerDidNotStart.
     """
-    layout = _lay_out(data_dir)
+    sight = _sights.get(data_dir)
+    if sight is not None and sight.is_fresh():
+        return sight.address
+    layout = Layout(data_dir.resolve())
     try:
         if not (_has_share(layout) and _is_served(layout)):
             with _mutex:
                 _take_share(layout)
                 _make_sure_it_is_served(layout, bin_dir, linger_seconds)
-        return _read_address(layout)
-    except OSError as error:
+        address = _read_address(layout)
+        _remember(data_dir, layout, address)
+    except PermissionError as error:
         raise ServerCannotRun(
-            f"The embedded PostgreSQL in {layout.data_dir} is out of reach: {error}. "
+            f"The embedded PostgreSQL in {layout.data_dir} is closed to this account: {error}. "
             "Only root and the account that runs it may use it."
         ) from error
-
-
-@lru_cache
-def _lay_out(data_dir: Path) -> Layout:
-    return Layout(data_dir.resolve())
+    except OSError as error:
+        raise ServerCannotRun(
+            f"The embedded PostgreSQL in {layout.data_dir} is out of reach: {error}."
+        ) from error
+    return address
 
 
 def _read_address(layout: Layout) -> ServerAddress:
@@ -118,6 +141,15 @@ def _read_address(layout: Layout) -> ServerAddress:
         password=layout.password.read_text(),
         started_ns=layout.postmaster_pid.stat().st_mtime_ns,
     )
+
+
+def _remember(data_dir: Path, layout: Layout, address: ServerAddress) -> None:
+    try:
+        postmaster = ProcessHandle(_read_postmaster_id(layout))
+    except OSError:  # no such handles here, or it just ended: the next call looks again
+        _sights.pop(data_dir, None)
+    else:
+        _sights[data_dir] = _Sight(os.getpid(), address, postmaster, time.monotonic())
 
 
 def _has_share(layout: Layout) -> bool:
@@ -155,10 +187,14 @@ def _is_served(layout: Layout) -> bool:
 def _has_postmaster_ended(layout: Layout) -> bool:
     """Known here at once: its supervisor needs some milliseconds to notice and leave."""
     try:
-        process_id = int(layout.postmaster_pid.read_text().split(maxsplit=1)[0])
+        process_id = _read_postmaster_id(layout)
     except (FileNotFoundError, IndexError):
         return True
     return wait_for_end(process_id, timeout_ms=0) is True
+
+
+def _read_postmaster_id(layout: Layout) -> int:
+    return int(layout.postmaster_pid.read_text().split(maxsplit=1)[0])
 
 
 def _make_sure_it_is_served(layout: Layout, bin_dir: Path | None, linger_seconds: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import django
 from django.conf import settings
 from django.core.management import call_command, execute_from_command_line
+from psycopg_pool import PoolTimeout
 
 from memoryproject.postgres.processes import processes_in, wait_for_end
 
@@ -112,7 +113,8 @@ def survive_crash():
     while True:
         try:
             assert query("SELECT pg_postmaster_start_time()") == before
-        except OperationalError:
+        except OperationalError as error:
+            assert not isinstance(error.__cause__, PoolTimeout)
             failures += 1
             connection.close()
         else:

@@ -69,7 +69,7 @@ def test_next_client_replaces_a_killed_supervisor(place):
 
 
 def test_client_that_comes_while_the_server_stops_gets_a_new_one(place):
-    for _ in range(3):
+    for _ in range(2):
         place.connect().kill()
         wait_until(lambda: not place.layout.postmaster_pid.exists())
         late = place.connect()
