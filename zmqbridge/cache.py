@@ -82,7 +82,8 @@ class ReadCache:
             self._bytes = 0
 
     def trust(self) -> None:
-        """The listener hears every change from now on."""
+        """The listener hears every change from now on; a fill that began before is refused."""
+        self.forget_all()
         self._trusted = True
 
     def distrust(self) -> None:
