@@ -73,12 +73,12 @@ class Lane:
             thread.start()
 
     def offer(self, route: Route, request: Request, since: float) -> bool:
-        """Take a request in; False if the lane is full."""
-        if len(self._waiting) >= self._capacity:
-            self.refused += 1
-            return False
+        """Take a request in; False if the lane is full or closed."""
         after = self._behind.offered if self._behind else 0
         with self._changed:
+            if self._closed or len(self._waiting) >= self._capacity:
+                self.refused += 1
+                return False
             self._waiting.append(Waiting(route, request, since, after))
             self.offered += 1
             self._changed.notify()

@@ -1,0 +1,130 @@
+import time
+from threading import Event
+
+import pytest
+
+from tests.factories import wait_until
+from zmqbridge.lanes import Lane
+from zmqbridge.protocol import Request
+
+
+def a_request(number):
+    return Request("create", str(number), "s", b"{}", "", None)
+
+
+class Desk:
+    """Answers a batch when it is let, and keeps what it saw."""
+
+    def __init__(self):
+        self.batches = []
+        self.replies = []
+        self.open = Event()
+        self.open.set()
+
+    def answer(self, requests):
+        self.batches.append([request.request_id for request in requests])
+        assert self.open.wait(10)
+        return [request.request_id.encode() for request in requests]
+
+    def deliver(self, replies):
+        self.replies += [(reply.route, reply.body) for reply in replies]
+
+    def bodies(self):
+        return [body for _, body in self.replies]
+
+
+@pytest.fixture
+def desk():
+    desk = Desk()
+    yield desk
+    desk.open.set()
+
+
+def make_lane(desk, workers=1, capacity=100, batch=10, behind=None):
+    lane = Lane(
+        "lane",
+        workers=workers,
+        capacity=capacity,
+        batch=batch,
+        answer=desk.answer,
+        deliver=desk.deliver,
+        behind=behind,
+    )
+    lane.start()
+    return lane
+
+
+def offer(lane, *numbers):
+    return [lane.offer((b"peer",), a_request(number), time.monotonic()) for number in numbers]
+
+
+def hold(lane, desk):
+    """The only worker is busy with request 0."""
+    desk.open.clear()
+    offer(lane, 0)
+    wait_until(lambda: desk.batches == [["0"]])
+
+
+def close(lane, seconds=10):
+    return lane.close(time.monotonic() + seconds)
+
+
+def test_batches_grow_by_what_waits_up_to_the_limit(desk):
+    lane = make_lane(desk, batch=3)
+    hold(lane, desk)
+    offer(lane, *range(1, 8))
+    desk.open.set()
+    assert close(lane)
+    assert desk.batches == [["0"], ["1", "2", "3"], ["4", "5", "6"], ["7"]]
+    assert desk.bodies() == [b"%d" % number for number in range(8)]
+    assert lane.report() == {"depth": 0, "answered": 8, "refused": 0, "mean_batch": 2.0}
+
+
+def test_a_full_lane_refuses_and_counts(desk):
+    lane = make_lane(desk, capacity=2)
+    hold(lane, desk)
+    assert offer(lane, 1, 2, 3, 4) == [True, True, False, False]
+    assert lane.report()["refused"] == 2
+    desk.open.set()
+    wait_until(lambda: len(desk.replies) == 3)
+    assert offer(lane, 5) == [True]
+    assert close(lane)
+
+
+def test_closing_answers_what_waits_and_takes_no_more(desk):
+    lane = make_lane(desk, batch=1)
+    hold(lane, desk)
+    offer(lane, 1, 2)
+    assert not close(lane, seconds=0.05)
+    assert offer(lane, 3) == [False]
+    desk.open.set()
+    assert close(lane)
+    assert desk.bodies() == [b"0", b"1", b"2"]
+
+
+def test_heavy_work_waits_for_the_writes_before_it(desk):
+    slow = Desk()
+    writes = make_lane(desk)
+    heavy = make_lane(slow, behind=writes)
+    hold(writes, desk)
+    offer(heavy, "bulk")
+    offer(writes, 1)
+    assert not slow.batches
+    desk.open.set()
+    wait_until(lambda: slow.bodies() == [b"bulk"])
+    assert close(writes)
+    assert close(heavy)
+    assert desk.bodies()[0] == b"0"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_worker_is_seen():
+    def fail(_):
+        raise OSError("a fault that no boundary caught")
+
+    desk = Desk()
+    desk.answer = fail
+    lane = make_lane(desk)
+    assert lane.is_alive()
+    offer(lane, 1)
+    wait_until(lambda: not lane.is_alive())
