@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from memories.changes import rows
+from memories.services.embedding_models import set_up_model
 from memories.services.words import language
 
 logger = logging.getLogger(__name__)
@@ -43,11 +44,12 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
         (_migrate if migrate else _check_migrated)()
         _check_vector()
         language()
+        model_warnings = set_up_model()
     except DatabaseError as error:
         raise CommandError(f"The database cannot be made ready: {_in_one_line(error)}") from error
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
-    return _weakened_promises()
+    return [*_weakened_promises(), *model_warnings]
 
 
 def _leave_the_pool() -> None:
@@ -62,6 +64,7 @@ def _leave_the_pool() -> None:
 def _wait(stop: Event) -> None:
     """Until the database answers; it may still be coming up."""
     deadline = time.monotonic() + settings.DATABASE_WAIT_SECONDS
+    logged = ""
     while not stop.is_set():
         try:
             rows("SELECT 1")
@@ -72,7 +75,9 @@ def _wait(stop: Event) -> None:
                     f"The database did not answer within {settings.DATABASE_WAIT_SECONDS:g} "
                     f"seconds (DATABASE_WAIT_SECONDS): {why}"
                 ) from error
-            logger.info("Waiting for the database: %s", why)
+            if why != logged:
+                logger.info("Waiting for the database: %s", why)
+            logged = why
             connection.close()
             stop.wait(_PAUSE_SECONDS)
         else:

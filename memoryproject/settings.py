@@ -10,6 +10,9 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from memories.embedders.options import EmbedderOptions, OpenAiOptions
+from memories.services.weights import Weights
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
@@ -186,6 +189,33 @@ SEARCH_LANGUAGE = env.str("SEARCH_LANGUAGE", default="english")
 BULK_DELETE_ALL_ALLOWED = _flag("BULK_DELETE_ALL_ALLOWED", False)
 ACCESS_LOG_FLUSH_SECONDS = _number("ACCESS_LOG_FLUSH_SECONDS", 2, 0.05, 3600)
 EXPIRE_SECONDS = _number("EXPIRE_SECONDS", 30, 0.05, 86_400)
+
+# Search by meaning
+EMBEDDER = _choice("EMBEDDER", "minilm", {"minilm", "e5", "openai", "given", "hashing", "none"})
+EMBED_WAIT_SECONDS = _number("EMBED_WAIT_SECONDS", 1, 0, 60)
+EMBEDDER_OPTIONS = EmbedderOptions(
+    threads=_whole("EMBEDDER_THREADS", 1, 1, 256),
+    dimension=_whole("EMBEDDING_DIMENSION", 0, 0, 4000) or None,
+    openai=OpenAiOptions(
+        base_url=env.str("OPENAI_BASE_URL", default=""),
+        model=env.str("OPENAI_EMBEDDING_MODEL", default=""),
+        api_key=env.str("OPENAI_API_KEY", default=""),
+    ),
+)
+
+
+def _weights() -> Weights:
+    given = env.dict("SEARCH_WEIGHTS", cast={"value": float}, default={})
+    try:
+        return Weights(**given)
+    except TypeError:
+        known = ", ".join(Weights.__dataclass_fields__)
+        raise ImproperlyConfigured(
+            f"SEARCH_WEIGHTS is name=number,... with names among {known}."
+        ) from None
+
+
+SEARCH_WEIGHTS = _weights()
 
 LOG_LEVEL = _choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOGGING = {

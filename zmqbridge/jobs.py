@@ -16,6 +16,7 @@ from memories.services.forget import expire_memories
 from memories.services.requests import forget_answers
 from zmqbridge.accesses import Accesses
 from zmqbridge.config import OrchestratorConfig
+from zmqbridge.embedding_job import EmbeddingWork
 from zmqbridge.patience import Patience
 
 logger = logging.getLogger(__name__)
@@ -23,17 +24,20 @@ logger = logging.getLogger(__name__)
 _FLUSH_BATCH = 5_000
 _PURGE_BATCH = 5_000
 _PURGE_SECONDS = 60.0
+_EMBED_SECONDS = 0.25
 
 
 class Job:
-    """Calls `work` every `seconds`, and again at once while it says that there may be more."""
+    """Calls `work` every `seconds` until `stopping`, and again at once while there may be more."""
 
-    def __init__(self, name: str, seconds: float, work: Callable[[], bool]) -> None:
+    def __init__(
+        self, name: str, seconds: float, work: Callable[[], bool], stopping: Event
+    ) -> None:
         self.name = name
         self.failures = self.runs = 0
         self._seconds = seconds
         self._work = work
-        self._stopping = Event()
+        self._stopping = stopping
         self.thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -68,19 +72,26 @@ class Job:
 
 
 def make_jobs(
-    config: OrchestratorConfig, accesses: Accesses, patience: Patience, report: Callable[[], None]
+    config: OrchestratorConfig,
+    *,
+    accesses: Accesses,
+    patience: Patience,
+    report: Callable[[], None],
+    count_writes: Callable[[], int],
 ) -> list[Job]:
-    """`report` writes this orchestrator's row."""
+    """`report` writes this orchestrator's row; `count_writes` tells how busy it is."""
 
     def purge() -> bool:
         before = timezone.now() - timedelta(days=config.request_key_days)
         return forget_answers(before, _PURGE_BATCH) == _PURGE_BATCH
 
+    stopping = Event()
     return [
-        Job("heartbeat", 1.0, lambda: _beat(patience, report)),
-        Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses)),
-        Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories)),
-        Job("request-keys", _PURGE_SECONDS, lambda: _alone("request-keys", purge)),
+        Job("heartbeat", 1.0, lambda: _beat(patience, report), stopping),
+        Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses), stopping),
+        Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories), stopping),
+        Job("request-keys", _PURGE_SECONDS, lambda: _alone("request-keys", purge), stopping),
+        Job("embedding", _EMBED_SECONDS, EmbeddingWork(count_writes, stopping), stopping),
     ]
 
 

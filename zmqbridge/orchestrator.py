@@ -60,7 +60,13 @@ class Orchestrator:
         self._answerer = Answerer(self._cache, self._accesses, self._patience, self.report)
         self._lanes = self._make_lanes()
         self._listener = Listener(self.instance, self._cache)
-        self._jobs = make_jobs(config, self._accesses, self._patience, self._write_row)
+        self._jobs = make_jobs(
+            config,
+            accesses=self._accesses,
+            patience=self._patience,
+            report=self._write_row,
+            count_writes=lambda: self._lanes[LaneName.WRITES].answered,
+        )
 
     def start(self) -> list[str]:
         """Raises zmq.ZMQError where an endpoint cannot be bound."""

@@ -19,6 +19,7 @@ Tags = Annotated[list[Tag], Meta(max_length=64)]
 Priority = Annotated[int, Meta(ge=1, le=10)]
 Ttl = Annotated[int, Meta(gt=0, le=MAX_TTL_SECONDS)]
 Text = Annotated[str, Meta(max_length=100_000)]
+Vector = Annotated[list[float], Meta(max_length=16_000)]
 Scope = Literal["session", "user", "all"]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
@@ -47,6 +48,7 @@ class CreatePayload(Payload, frozen=True, kw_only=True):
     ttl: Ttl | None = None
     priority: Priority | None = None
     created_at: str | None = None
+    embedding: Vector | None = None
 
 
 class BatchCreatePayload(Payload, frozen=True, kw_only=True):
@@ -112,6 +114,7 @@ class SearchPayload(Payload, frozen=True, kw_only=True):
     search_type: Literal["semantic", "keyword", "hybrid"] | None = None
     filters: SearchFilters | None = None
     deadline_ms: Annotated[int, Meta(gt=0, le=600_000)] | None = None
+    query_embedding: Vector | None = None
 
 
 class CreateSessionPayload(Payload, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from typing import Any
 
 from memories.embedders.base import Vectors, unit_rows
 from memories.embedders.errors import EmbedderLoadError
+from memories.embedders.options import MAX_PARTS
 from memories.embedders.parts import (
-    DEFAULT_MAX_PARTS,
     embed_in_parts,
     estimated_spans,
     first_part,
@@ -27,7 +27,7 @@ class E5Embedder:
     format_version = 1
     embeds_text = True
 
-    def __init__(self, engine: Any, max_parts: int = DEFAULT_MAX_PARTS) -> None:
+    def __init__(self, engine: Any, max_parts: int = MAX_PARTS) -> None:
         self._engine = engine
         self.dimension = int(engine.dim)
         self._max_parts = max_parts

@@ -1,29 +1,14 @@
 """From a setting's word to an embedder. Called once, at the start; EmbedderLoadError stops it."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from memories.embedders.base import Embedder
 from memories.embedders.errors import EmbedderLoadError
 from memories.embedders.given import GivenEmbedder
 from memories.embedders.hashing import HashingEmbedder
-from memories.embedders.parts import DEFAULT_MAX_PARTS
-
-if TYPE_CHECKING:
-    from memories.embedders.openai import OpenAiOptions
+from memories.embedders.options import EmbedderOptions
 
 KINDS = ("minilm", "e5", "openai", "given", "hashing")
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedderOptions:
-    """What the kinds need beyond their name; each takes what concerns it."""
-
-    threads: int = 1  # for one run of a local model
-    max_parts: int = DEFAULT_MAX_PARTS  # of one long text; what comes after is not embedded
-    dimension: int | None = None  # given and hashing only; the others know theirs
-    openai: "OpenAiOptions | None" = None
 
 
 def load_embedder(kind: str, data_dir: Path, options: EmbedderOptions | None = None) -> Embedder:

@@ -18,8 +18,8 @@ from tokenizers import BertWordPieceTokenizer
 
 from memories.embedders.base import Vectors, unit_rows
 from memories.embedders.errors import EmbedderLoadError
+from memories.embedders.options import MAX_PARTS
 from memories.embedders.parts import (
-    DEFAULT_MAX_PARTS,
     Spans,
     embed_in_parts,
     first_part,
@@ -47,9 +47,7 @@ class MiniLmEmbedder:
     format_version = 1
     embeds_text = True
 
-    def __init__(
-        self, model_path: Path, threads: int = 1, max_parts: int = DEFAULT_MAX_PARTS
-    ) -> None:
+    def __init__(self, model_path: Path, threads: int = 1, max_parts: int = MAX_PARTS) -> None:
         self._session = _open_session(model_path, threads)
         self._tokenizer = _open_tokenizer()
         self._max_parts = max_parts

@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -24,8 +23,8 @@ from memories.embedders.errors import (
     InvalidAnswer,
     TextsRefused,
 )
+from memories.embedders.options import MAX_PARTS, OpenAiOptions
 from memories.embedders.parts import (
-    DEFAULT_MAX_PARTS,
     embed_in_parts,
     estimated_spans,
     first_part,
@@ -40,34 +39,13 @@ _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 _REFUSES_TEXTS = (400, 413, 422)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAiOptions:
-    """Where the endpoint is and how long it may take. The prefixes are for models that tell
-    queries and documents apart by them."""
-
-    base_url: str
-    model: str
-    api_key: str = field(default="", repr=False)
-    dimension: int = 0  # 0: asked from the endpoint at the start
-    query_prefix: str = ""
-    document_prefix: str = ""
-    max_tokens: int = 8000
-    texts_a_request: int = 64
-    attempts: int = 3
-    request_timeout_seconds: float = 10.0
-    query_deadline_seconds: float = 5.0  # for all attempts together
-    document_deadline_seconds: float = 60.0
-    failures_to_open: int = 5
-    open_seconds: float = 30.0
-
-
 class OpenAiEmbedder:
     """Retries what may pass by itself (429, 5xx, no connection, no answer), nothing else."""
 
     format_version = 1
     embeds_text = True
 
-    def __init__(self, options: OpenAiOptions, max_parts: int = DEFAULT_MAX_PARTS) -> None:
+    def __init__(self, options: OpenAiOptions, max_parts: int = MAX_PARTS) -> None:
         self.name = options.model
         self.dimension = options.dimension
         self._options = options

@@ -10,10 +10,10 @@ from typing import TypeAlias
 import numpy as np
 
 from memories.embedders.base import Vectors, unit_rows
+from memories.embedders.options import MAX_PARTS
 
 Spans: TypeAlias = Sequence[tuple[int, int]]  # start and end of each token, in characters
 
-DEFAULT_MAX_PARTS = 16
 
 # Beyond this many characters for each token that can be used, a text is not even tokenised.
 _CHARACTERS_A_TOKEN = 16
@@ -31,7 +31,7 @@ def split_text(
     text: str,
     max_tokens: int,
     token_spans: Callable[[str], Spans],
-    max_parts: int = DEFAULT_MAX_PARTS,
+    max_parts: int = MAX_PARTS,
 ) -> list[str]:
     """At least one part; each has at most `max_tokens` tokens and ends with a sentence where it
     can, else with a word, else with a token. What comes after `max_parts` parts is left out."""

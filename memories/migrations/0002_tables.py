@@ -9,269 +9,539 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('memories', '0001_extensions'),
+        ("memories", "0001_extensions"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Orchestrator',
+            name="Orchestrator",
             fields=[
-                ('instance', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('endpoints', models.JSONField(default=list)),
-                ('version', models.CharField(max_length=32)),
-                ('stats', models.JSONField(default=dict)),
-                ('started_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField()),
-                ('stopped_at', models.DateTimeField(blank=True, null=True)),
+                ("instance", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("endpoints", models.JSONField(default=list)),
+                ("version", models.CharField(max_length=32)),
+                ("stats", models.JSONField(default=dict)),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+                ("stopped_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'db_table': 'orchestrators',
+                "db_table": "orchestrators",
             },
         ),
         migrations.CreateModel(
-            name='UserProfile',
+            name="UserProfile",
             fields=[
-                ('owner_id', models.UUIDField(editable=False)),
-                ('user_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('preferences', models.JSONField(blank=True, default=dict)),
-                ('profile_data', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                ("owner_id", models.UUIDField(editable=False)),
+                ("user_id", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("preferences", models.JSONField(blank=True, default=dict)),
+                ("profile_data", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'user_profiles',
+                "db_table": "user_profiles",
             },
         ),
         migrations.CreateModel(
-            name='AccessLog',
+            name="AccessLog",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner_id', models.UUIDField(editable=False)),
-                ('memory_id', models.CharField(max_length=64)),
-                ('agent_id', models.CharField(blank=True, default='', max_length=150)),
-                ('action', models.CharField(max_length=32)),
-                ('day', models.DateField()),
-                ('accesses', models.PositiveIntegerField()),
-                ('last_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner_id", models.UUIDField(editable=False)),
+                ("memory_id", models.CharField(max_length=64)),
+                ("agent_id", models.CharField(blank=True, default="", max_length=150)),
+                ("action", models.CharField(max_length=32)),
+                ("day", models.DateField()),
+                ("accesses", models.PositiveIntegerField()),
+                ("last_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'access_log',
-                'indexes': [models.Index(fields=['-last_at'], name='access_log_newest')],
-                'constraints': [models.UniqueConstraint(fields=('owner_id', 'memory_id', 'agent_id', 'action', 'day'), name='one_access_row_a_day')],
+                "db_table": "access_log",
+                "indexes": [models.Index(fields=["-last_at"], name="access_log_newest")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("owner_id", "memory_id", "agent_id", "action", "day"),
+                        name="one_access_row_a_day",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='EmbeddingModel',
+            name="EmbeddingModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='embedder and text format', max_length=100, unique=True)),
-                ('kind', models.CharField(help_text='what EMBEDDER calls it', max_length=32)),
-                ('dimension', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('filling', 'Filling'), ('ready', 'Ready'), ('active', 'Active'), ('retired', 'Retired')], default='filling', max_length=8)),
-                ('created_at', models.DateTimeField()),
-                ('activated_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="embedder and text format", max_length=100, unique=True
+                    ),
+                ),
+                ("kind", models.CharField(help_text="what EMBEDDER calls it", max_length=32)),
+                ("dimension", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("filling", "Filling"),
+                            ("ready", "Ready"),
+                            ("active", "Active"),
+                            ("retired", "Retired"),
+                        ],
+                        default="filling",
+                        max_length=8,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("activated_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'db_table': 'embedding_models',
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('state',), name='one_active_embedding_model'), models.CheckConstraint(condition=models.Q(('state__in', ['filling', 'ready', 'active', 'retired'])), name='embedding_model_state_known')],
+                "db_table": "embedding_models",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "active")),
+                        fields=("state",),
+                        name="one_active_embedding_model",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["filling", "ready", "active", "retired"])
+                        ),
+                        name="embedding_model_state_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Installation',
+            name="Installation",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('search_language', models.CharField(max_length=63)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                ),
+                ("search_language", models.CharField(max_length=63)),
             ],
             options={
-                'db_table': 'installation',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_installation')],
+                "db_table": "installation",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="one_installation")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RequestKey',
+            name="RequestKey",
             fields=[
-                ('owner_id', models.UUIDField(editable=False)),
-                ('id', models.CharField(max_length=22, primary_key=True, serialize=False)),
-                ('answer', models.JSONField()),
-                ('created_at', models.DateTimeField()),
+                ("owner_id", models.UUIDField(editable=False)),
+                ("id", models.CharField(max_length=22, primary_key=True, serialize=False)),
+                ("answer", models.JSONField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'request_keys',
-                'indexes': [models.Index(models.F('created_at'), name='request_keys_oldest')],
+                "db_table": "request_keys",
+                "indexes": [models.Index(models.F("created_at"), name="request_keys_oldest")],
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('owner_id', models.UUIDField(editable=False)),
-                ('id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('user_id', models.CharField(blank=True, default='', max_length=64)),
-                ('session_type', models.CharField(default='conversation', max_length=32)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('summary', models.TextField(blank=True, default='')),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('is_archived', models.BooleanField(default=False)),
+                ("owner_id", models.UUIDField(editable=False)),
+                ("id", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("user_id", models.CharField(blank=True, default="", max_length=64)),
+                ("session_type", models.CharField(default="conversation", max_length=32)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("summary", models.TextField(blank=True, default="")),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("is_archived", models.BooleanField(default=False)),
             ],
             options={
-                'db_table': 'sessions',
-                'indexes': [models.Index(fields=['owner_id', '-created_at', 'id'], name='sessions_of_owner'), models.Index(fields=['-created_at', 'id'], name='sessions_newest')],
+                "db_table": "sessions",
+                "indexes": [
+                    models.Index(
+                        fields=["owner_id", "-created_at", "id"], name="sessions_of_owner"
+                    ),
+                    models.Index(fields=["-created_at", "id"], name="sessions_newest"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='MemoryEntry',
+            name="MemoryEntry",
             fields=[
-                ('owner_id', models.UUIDField(editable=False)),
-                ('id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('memory_type', models.CharField(max_length=32)),
-                ('content', models.JSONField()),
-                ('content_bytes', models.PositiveIntegerField(help_text='size of the content as JSON text')),
-                ('text', models.TextField(blank=True, default='', help_text='what search reads')),
-                ('speaker', models.CharField(blank=True, default='', help_text='who said it', max_length=64)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), blank=True, default=list, size=None)),
-                ('search', django.contrib.postgres.search.SearchVectorField(editable=False)),
-                ('words', models.PositiveIntegerField(default=0, help_text='how many different ones it holds')),
-                ('source_agent', models.CharField(blank=True, default='', max_length=64)),
-                ('created_by', models.CharField(blank=True, default='', help_text='the agent that sent it', max_length=64)),
-                ('priority', models.PositiveSmallIntegerField(default=5)),
-                ('version', models.PositiveIntegerField(default=1, help_text='counts the changes')),
-                ('content_version', models.PositiveIntegerField(default=1, help_text='the version that brought this content; vectors are bound to it')),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='memories', to='memories.session')),
+                ("owner_id", models.UUIDField(editable=False)),
+                ("id", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("memory_type", models.CharField(max_length=32)),
+                ("content", models.JSONField()),
+                (
+                    "content_bytes",
+                    models.PositiveIntegerField(help_text="size of the content as JSON text"),
+                ),
+                ("text", models.TextField(blank=True, default="", help_text="what search reads")),
+                (
+                    "speaker",
+                    models.CharField(
+                        blank=True, default="", help_text="who said it", max_length=64
+                    ),
+                ),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("search", django.contrib.postgres.search.SearchVectorField(editable=False)),
+                (
+                    "words",
+                    models.PositiveIntegerField(
+                        default=0, help_text="how many different ones it holds"
+                    ),
+                ),
+                ("source_agent", models.CharField(blank=True, default="", max_length=64)),
+                (
+                    "created_by",
+                    models.CharField(
+                        blank=True, default="", help_text="the agent that sent it", max_length=64
+                    ),
+                ),
+                ("priority", models.PositiveSmallIntegerField(default=5)),
+                ("version", models.PositiveIntegerField(default=1, help_text="counts the changes")),
+                (
+                    "content_version",
+                    models.PositiveIntegerField(
+                        default=1,
+                        help_text="the version that brought this content; vectors are bound to it",
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="memories",
+                        to="memories.session",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'memory',
-                'verbose_name_plural': 'memories',
-                'db_table': 'memory_entries',
+                "verbose_name": "memory",
+                "verbose_name_plural": "memories",
+                "db_table": "memory_entries",
             },
         ),
         migrations.CreateModel(
-            name='AgentState',
+            name="AgentState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner_id', models.UUIDField(editable=False)),
-                ('agent_id', models.CharField(max_length=64)),
-                ('state', models.JSONField()),
-                ('updated_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='agent_states', to='memories.session')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner_id", models.UUIDField(editable=False)),
+                ("agent_id", models.CharField(max_length=64)),
+                ("state", models.JSONField()),
+                ("updated_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="agent_states",
+                        to="memories.session",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'agent_states',
+                "db_table": "agent_states",
             },
         ),
         migrations.CreateModel(
-            name='EmbeddingTask',
+            name="EmbeddingTask",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner_id', models.UUIDField(editable=False)),
-                ('due_at', models.DateTimeField(help_text='claimed, or waiting after a failure, until then')),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('error', models.TextField(blank=True, default='')),
-                ('model', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, to='memories.embeddingmodel')),
-                ('memory', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='embedding_tasks', to='memories.memoryentry')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner_id", models.UUIDField(editable=False)),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="claimed, or waiting after a failure, until then"
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("error", models.TextField(blank=True, default="")),
+                (
+                    "model",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="memories.embeddingmodel",
+                    ),
+                ),
+                (
+                    "memory",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="embedding_tasks",
+                        to="memories.memoryentry",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'embedding_tasks',
-                'indexes': [models.Index(fields=['owner_id', 'id'], name='embedding_tasks_of_owner')],
+                "db_table": "embedding_tasks",
+                "indexes": [
+                    models.Index(fields=["owner_id", "id"], name="embedding_tasks_of_owner")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Embedding',
+            name="Embedding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner_id', models.UUIDField(editable=False)),
-                ('version', models.PositiveIntegerField(help_text='the content_version it was made from')),
-                ('embedding', pgvector.django.vector.VectorField()),
-                ('model', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='embeddings', to='memories.embeddingmodel')),
-                ('memory', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='embeddings', to='memories.memoryentry')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner_id", models.UUIDField(editable=False)),
+                (
+                    "version",
+                    models.PositiveIntegerField(help_text="the content_version it was made from"),
+                ),
+                ("embedding", pgvector.django.vector.VectorField()),
+                (
+                    "model",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="embeddings",
+                        to="memories.embeddingmodel",
+                    ),
+                ),
+                (
+                    "memory",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="embeddings",
+                        to="memories.memoryentry",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'embeddings',
-                'constraints': [models.UniqueConstraint(fields=('owner_id', 'model', 'memory'), name='one_embedding_a_memory_and_model')],
+                "db_table": "embeddings",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("owner_id", "model", "memory"),
+                        name="one_embedding_a_memory_and_model",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Relationship',
+            name="Relationship",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner_id', models.UUIDField(editable=False)),
-                ('relationship_type', models.CharField(max_length=64)),
-                ('strength', models.FloatField(default=1.0)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField()),
-                ('source', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='relationships', to='memories.memoryentry')),
-                ('target', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='relationships_to', to='memories.memoryentry')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner_id", models.UUIDField(editable=False)),
+                ("relationship_type", models.CharField(max_length=64)),
+                ("strength", models.FloatField(default=1.0)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "source",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="relationships",
+                        to="memories.memoryentry",
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="relationships_to",
+                        to="memories.memoryentry",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'relationships',
-                'indexes': [models.Index(models.F('owner_id'), models.F('target'), name='relationships_to_target')],
-                'constraints': [models.UniqueConstraint(fields=('owner_id', 'source', 'target', 'relationship_type'), name='one_relationship_a_type'), models.CheckConstraint(condition=models.Q(('strength__gte', 0), ('strength__lte', 1)), name='relationship_strength_0_to_1')],
+                "db_table": "relationships",
+                "indexes": [
+                    models.Index(
+                        models.F("owner_id"), models.F("target"), name="relationships_to_target"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("owner_id", "source", "target", "relationship_type"),
+                        name="one_relationship_a_type",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("strength__gte", 0), ("strength__lte", 1)),
+                        name="relationship_strength_0_to_1",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Revision',
+            name="Revision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('owner_id', models.UUIDField(editable=False)),
-                ('version', models.PositiveIntegerField(help_text='the version of the memory that this was')),
-                ('action', models.CharField(help_text='what was then done to it', max_length=16)),
-                ('memory_type', models.CharField(max_length=32)),
-                ('content', models.JSONField()),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), default=list, size=None)),
-                ('priority', models.PositiveSmallIntegerField()),
-                ('updated_at', models.DateTimeField(help_text='since when the memory held this')),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('changed_at', models.DateTimeField()),
-                ('changed_by', models.CharField(blank=True, default='', max_length=150)),
-                ('operation_id', models.CharField(blank=True, default='', help_text='ties what one request changed', max_length=32)),
-                ('memory', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='memories.memoryentry')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("owner_id", models.UUIDField(editable=False)),
+                (
+                    "version",
+                    models.PositiveIntegerField(
+                        help_text="the version of the memory that this was"
+                    ),
+                ),
+                ("action", models.CharField(help_text="what was then done to it", max_length=16)),
+                ("memory_type", models.CharField(max_length=32)),
+                ("content", models.JSONField()),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), default=list, size=None
+                    ),
+                ),
+                ("priority", models.PositiveSmallIntegerField()),
+                ("updated_at", models.DateTimeField(help_text="since when the memory held this")),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                ("changed_at", models.DateTimeField()),
+                ("changed_by", models.CharField(blank=True, default="", max_length=150)),
+                (
+                    "operation_id",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="ties what one request changed",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "memory",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="revisions",
+                        to="memories.memoryentry",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'revisions',
-                'indexes': [models.Index(models.F('owner_id'), models.F('operation_id'), condition=models.Q(('operation_id', ''), _negated=True), name='revisions_of_operation')],
-                'constraints': [models.UniqueConstraint(fields=('owner_id', 'memory', 'version'), name='revision_once_a_version')],
+                "db_table": "revisions",
+                "indexes": [
+                    models.Index(
+                        models.F("owner_id"),
+                        models.F("operation_id"),
+                        condition=models.Q(("operation_id", ""), _negated=True),
+                        name="revisions_of_operation",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("owner_id", "memory", "version"), name="revision_once_a_version"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='memoryentry',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['session', '-created_at', 'id'], name='memories_of_session'),
+            model_name="memoryentry",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)),
+                fields=["session", "-created_at", "id"],
+                name="memories_of_session",
+            ),
         ),
         migrations.AddIndex(
-            model_name='memoryentry',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['owner_id', '-created_at', 'id'], name='memories_of_owner'),
+            model_name="memoryentry",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)),
+                fields=["owner_id", "-created_at", "id"],
+                name="memories_of_owner",
+            ),
         ),
         migrations.AddIndex(
-            model_name='memoryentry',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['-created_at', 'id'], name='memories_newest'),
+            model_name="memoryentry",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)),
+                fields=["-created_at", "id"],
+                name="memories_newest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='memoryentry',
-            index=django.contrib.postgres.indexes.GinIndex(models.F('owner_id'), models.F('search'), condition=models.Q(('deleted_at', None)), name='memories_words'),
+            model_name="memoryentry",
+            index=django.contrib.postgres.indexes.GinIndex(
+                models.F("owner_id"),
+                models.F("search"),
+                condition=models.Q(("deleted_at", None)),
+                name="memories_words",
+            ),
         ),
         migrations.AddIndex(
-            model_name='memoryentry',
-            index=models.Index(condition=models.Q(('deleted_at', None), ('expires_at__isnull', False)), fields=['expires_at'], name='memories_to_expire'),
+            model_name="memoryentry",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None), ("expires_at__isnull", False)),
+                fields=["expires_at"],
+                name="memories_to_expire",
+            ),
         ),
         migrations.AddIndex(
-            model_name='memoryentry',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', False)), fields=['deleted_at'], name='memories_deleted'),
+            model_name="memoryentry",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", False)),
+                fields=["deleted_at"],
+                name="memories_deleted",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='memoryentry',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__gte', 1), ('priority__lte', 10)), name='memory_priority_1_to_10'),
+            model_name="memoryentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__gte", 1), ("priority__lte", 10)),
+                name="memory_priority_1_to_10",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agentstate',
-            constraint=models.UniqueConstraint(fields=('owner_id', 'session', 'agent_id'), name='one_state_an_agent_and_session'),
+            model_name="agentstate",
+            constraint=models.UniqueConstraint(
+                fields=("owner_id", "session", "agent_id"), name="one_state_an_agent_and_session"
+            ),
         ),
     ]

@@ -37,6 +37,10 @@ class Filter:
     def finds_nothing(self) -> bool:
         return self.scope is not Scope.ALL and self.owner_id is None
 
+    def searched_owner(self) -> UUID | None:
+        """None where everyone's memories are searched."""
+        return None if self.scope is Scope.ALL else self.owner_id
+
     def shape(self) -> tuple[str, ...]:
         return tuple(_used(self))
 

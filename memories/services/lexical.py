@@ -10,12 +10,22 @@ idf = ln(1 + (N - df + 0.5) / (df + 0.5)) within the owner.
 import re
 from dataclasses import dataclass
 
-from memories.services.filters import FILTER_COLUMNS, FilterRow, conditions_sql
+import msgspec
+
+from memories.changes import rows
+from memories.services.filters import (
+    FILTER_COLUMNS,
+    Filter,
+    Scope,
+    conditions_sql,
+    filter_row,
+)
+from memories.services.statistics import statistics_of
 from memories.services.words import language
 
 # A query is a question, not a document: its first words are looked up, one index scan each.
 MAX_QUERY_CHARACTERS = 8_000
-MAX_LEXEMES = 64
+MAX_LEXEMES = 63  # as many bits as a bigint has without its sign
 
 _TERM = re.compile(
     r'(?P<minus>-?)"(?P<phrase>[^"]*)"|(?<!\S)-(?P<excluded>[^\s"]+)|(?P<word>[^\s"]+)'
@@ -28,17 +38,6 @@ class LexicalQuery:
 
     words: str
     must: str
-
-
-class LexicalRow(FilterRow, kw_only=True):
-    words: str
-    must: str
-    memory_count: int
-    average_words: float
-
-
-LEXICAL_COLUMNS = f"""{FILTER_COLUMNS}, words text, must text, memory_count float,
-    average_words float"""
 
 
 # A lexeme as the text of a tsquery, in which quotes and backslashes are doubled.
@@ -61,34 +60,76 @@ def read_query(query: str) -> LexicalQuery:
     return LexicalQuery(" ".join(words), " ".join(must))
 
 
-def lexical_sql(shape: tuple[str, ...], has_must: bool) -> str:
-    """CTEs up to `ranked` (id, lexical, share), from one row of parameters `q`.
+def must_sql() -> str:
+    """The condition that a memory `m` has the query's phrases and none of its exclusions."""
+    return f"m.search @@ websearch_to_tsquery('{language()}', %(must)s)"
+
+
+def lexical_ctes(owned: bool) -> str:
+    """CTEs `lexemes` (ordinal, query), `weights` (ordinal, weight) and `scored` (id, mask, lexical:
+    every memory of the owner, or of all, that holds a lexeme; bit N of the mask stands for ordinal
+    N). Parameters: words, owner, memory_count, average_words.
 
     Rarity is counted over all that the owner has, so that a filter changes which memories are
     found, never how they rank.
     """
-    owned = "m.owner_id = q.owner_id AND" if "owner" in shape else ""
-    passes = conditions_sql(shape)
-    if has_must:
-        passes += f" AND m.search @@ websearch_to_tsquery('{language()}', q.must)"
+    of_owner = "m.owner_id = %(owner)s AND" if owned else ""
+    return f"""
+    {lexemes_cte()},
+    hits AS MATERIALIZED (
+        SELECT l.ordinal, m.id, m.words FROM lexemes l
+        JOIN memory_entries m ON {of_owner} m.search @@ l.query AND m.deleted_at IS NULL),
+    weights AS MATERIALIZED (
+        SELECT l.ordinal, ln(1 + greatest(%(memory_count)s::float - count(h.id) + 0.5, 0.5)
+            / (count(h.id) + 0.5)) AS weight
+        FROM lexemes l LEFT JOIN hits h USING (ordinal) GROUP BY l.ordinal),
+    scored AS MATERIALIZED (
+        SELECT h.id, bit_or(1::bigint << h.ordinal) AS mask,
+            sum(w.weight) * 1.9 / (1 + 0.9 * (0.6 + 0.4 * h.words / %(average_words)s::float))
+                AS lexical
+        FROM hits h JOIN weights w USING (ordinal) GROUP BY h.id, h.words)"""
+
+
+def lexemes_cte() -> str:
+    """CTE `lexemes`: the query's words as full-text search keeps them. Parameter: words."""
     return f"""
     lexemes AS MATERIALIZED (
-        SELECT l.lexeme, ({_QUOTED})::tsquery AS query
-        FROM q CROSS JOIN LATERAL unnest(to_tsvector('{language()}', q.words)) l
-        ORDER BY l.positions[1] LIMIT {MAX_LEXEMES}),
-    hits AS MATERIALIZED (
-        SELECT l.lexeme, m.id, m.words, {passes} AS passes
-        FROM q CROSS JOIN lexemes l
-            JOIN memory_entries m ON {owned} m.search @@ l.query AND m.deleted_at IS NULL),
-    weights AS (
-        SELECT l.lexeme, ln(1 + greatest(q.memory_count - count(h.id) + 0.5, 0.5)
-            / (count(h.id) + 0.5)) AS weight
-        FROM q CROSS JOIN lexemes l LEFT JOIN hits h USING (lexeme)
-        GROUP BY l.lexeme, q.memory_count),
-    ranked AS (
-        SELECT h.id,
-            sum(w.weight) * 1.9 / (1 + 0.9 * (0.6 + 0.4 * h.words / q.average_words)) AS lexical,
-            sum(w.weight) / (SELECT sum(weight) FROM weights) AS share
-        FROM q CROSS JOIN hits h JOIN weights w USING (lexeme)
-        WHERE h.passes
-        GROUP BY h.id, h.words, q.average_words)"""
+        SELECT (row_number() OVER (ORDER BY l.positions[1], l.lexeme))::int - 1 AS ordinal,
+            ({_QUOTED})::tsquery AS query
+        FROM unnest(to_tsvector('{language()}', %(words)s)) l
+        ORDER BY l.positions[1], l.lexeme LIMIT {MAX_LEXEMES})"""
+
+
+def find_by_words(
+    query: LexicalQuery, filter_: Filter, limit: int
+) -> tuple[list[tuple[str, float]], int]:
+    """Ids with the share of the query's word weight that they hold, best first, and how many there
+    are in all."""
+    owned = filter_.scope is not Scope.ALL
+    statistics = statistics_of(filter_.searched_owner())
+    conditions = conditions_sql(filter_.shape())
+    if query.must:
+        conditions += f" AND {must_sql()}"
+    of_owner = "m.owner_id = %(owner)s AND" if owned else ""
+    found = rows(
+        f"""
+        WITH q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS})),
+        {lexical_ctes(owned)},
+        best AS (
+            SELECT s.*, count(*) OVER () AS total
+            FROM scored s JOIN memory_entries m ON {of_owner} m.id = s.id CROSS JOIN q
+            WHERE {conditions} ORDER BY s.lexical DESC, s.id LIMIT %(limit)s)
+        SELECT b.id, (SELECT sum(w.weight) FILTER (WHERE b.mask >> w.ordinal & 1 = 1)
+                / sum(w.weight) FROM weights w)::float, b.total
+        FROM best b ORDER BY b.lexical DESC, b.id""",
+        {
+            "words": query.words,
+            "must": query.must,
+            "owner": filter_.owner_id,
+            "filter": msgspec.json.encode(filter_row(filter_)).decode(),
+            "memory_count": statistics.memory_count,
+            "average_words": statistics.average_words,
+            "limit": limit,
+        },
+    )
+    return [(an_id, share) for an_id, share, _ in found], found[0][2] if found else 0

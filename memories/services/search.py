@@ -1,18 +1,43 @@
-"""Find memories by what they say. Called by handlers, context and admin."""
+"""Find memories by what they say and what they mean. Called by handlers, context and admin."""
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+import numpy as np
+from django.conf import settings
+from django.db import OperationalError, transaction
 
 from memories.changes import rows
-from memories.errors import MemoriesError, SearchFailed
-from memories.services.filters import Filter, Scope, filter_row
-from memories.services.lexical import LEXICAL_COLUMNS, LexicalRow, lexical_sql, read_query
-from memories.services.results import MEMORY_COLUMN_COUNT, MEMORY_COLUMNS, Memory, memory_of
+from memories.embedders.base import Vectors, check_vector
+from memories.embedders.errors import EmbeddingError
+from memories.errors import MemoriesError, SearchFailed, ValidationFailed
+from memories.services.candidates import Ask, Pool, find_candidates, to_rank
+from memories.services.embedding_models import Serving, name_of, serving
+from memories.services.fetch import fetch_memories
+from memories.services.filters import Filter
+from memories.services.lexical import (
+    MAX_QUERY_CHARACTERS,
+    LexicalQuery,
+    find_by_words,
+    read_query,
+)
+from memories.services.pending import embed_pending
+from memories.services.query_vectors import embed_queries
+from memories.services.ranking import rank
+from memories.services.results import Memory, within
 from memories.services.statistics import statistics_of
+from memories.services.vectors import sample_of
+
+logger = logging.getLogger(__name__)
+
+_QUERY_CANCELED = "57014"
+# Of a deadline, what is kept for reading and sending the answer.
+_RESERVE_SECONDS = 0.01
 
 
 class SearchType(StrEnum):
@@ -23,10 +48,17 @@ class SearchType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
+    """`vector`: given by a client that embeds by itself. `deadline` (monotonic): what the vector
+    arm has not found by then, it need not find."""
+
     text: str
     filter: Filter
     search_type: SearchType = SearchType.HYBRID
     limit: int = 5
+    min_similarity: float = 0.0
+    vector: tuple[float, ...] | None = None
+    deadline: float | None = None
+    max_bytes: int = 15 << 20
 
 
 class Found(Memory, frozen=True, kw_only=True):
@@ -34,12 +66,15 @@ class Found(Memory, frozen=True, kw_only=True):
 
 
 class SearchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`search_type` is the one that really ran; `partial` says that an arm took no part."""
+    """`search_type` is the one that really ran; `partial`: an arm took no part; `pending`:
+    memories that could not be waited for until they have a vector."""
 
     search_type: SearchType
     embedding_model: str | None
     query_embedding_dimension: int | None
     partial: bool | msgspec.UnsetType = msgspec.UNSET
+    pending: int | msgspec.UnsetType = msgspec.UNSET
+    has_more: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class SearchResults(msgspec.Struct, frozen=True):
@@ -49,51 +84,183 @@ class SearchResults(msgspec.Struct, frozen=True):
 
 
 def search_memories(queries: Sequence[Query]) -> list[SearchResults | MemoriesError]:
-    """Best first. One statement a query: ranking outweighs the round trip, and a slow one
-    delays no other."""
-    return [_search(query) for query in queries]
+    """Best first. The queries are embedded in one model call; each then has its own statements,
+    since ranking outweighs the round trip and a slow one is to delay no other."""
+    try:
+        current = serving()
+    except EmbeddingError as error:
+        return [SearchFailed(str(error))] * len(queries)
+    vectors = _vectors(current, queries)
+    return [_search(query, current, vector) for query, vector in zip(queries, vectors, strict=True)]
 
 
-def _search(query: Query) -> SearchResults | MemoriesError:
-    if query.search_type is SearchType.SEMANTIC:
-        return SearchFailed("No embedder is configured, so nothing can be found by meaning yet.")
-    found, total = _by_words(query)
+def _search(
+    query: Query, current: Serving | None, vector: Vectors | MemoriesError | None
+) -> SearchResults | MemoriesError:
+    if query.search_type is SearchType.KEYWORD:
+        return _by_words(query, partial=False)
+    if isinstance(vector, ValidationFailed):
+        return vector
+    if current is None or vector is None or isinstance(vector, MemoriesError):
+        if query.search_type is SearchType.HYBRID:
+            return _by_words(query, partial=True)
+        if isinstance(vector, MemoriesError):
+            return vector
+        return SearchFailed("No embedding model is active: nothing is found by meaning.")
+    if query.deadline is not None and query.search_type is SearchType.HYBRID:
+        return _in_time(query, current, vector)
+    pending = _wait_for_pending(query, current)
+    return _by_meaning(query, current, vector, pending)
+
+
+def _in_time(query: Query, current: Serving, vector: Vectors) -> SearchResults:
+    """The words' answer first, so that it is there when time is up."""
+    words = _by_words(query, partial=True)
+    pending = _wait_for_pending(query, current)
+    left_seconds = (query.deadline or 0) - time.monotonic() - _RESERVE_SECONDS
+    if left_seconds <= 0.001:
+        return words
+    try:
+        with transaction.atomic():
+            rows(f"SET LOCAL statement_timeout = {int(left_seconds * 1000)}")
+            return _by_meaning(query, current, vector, pending)
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != _QUERY_CANCELED:
+            raise
+        return words
+
+
+def _wait_for_pending(query: Query, current: Serving) -> int:
+    """Memories in the query's scope that will not have a vector in time."""
+    if query.filter.finds_nothing():
+        return 0
+    deadline = time.monotonic() + settings.EMBED_WAIT_SECONDS
+    if query.deadline is not None:
+        deadline = min(deadline, query.deadline - _RESERVE_SECONDS)
+    return embed_pending(query.filter.searched_owner(), current.model_id, deadline)
+
+
+def _by_meaning(query: Query, current: Serving, vector: Vectors, pending: int) -> SearchResults:
+    """Semantic and hybrid search: candidates, their order, and the memories themselves."""
+    results: list[Found] = []
+    total = 0
+    if not query.filter.finds_nothing():
+        ask = _ask(query, current, vector)
+        best, total = _best(query, ask, find_candidates(ask))
+        results = _read(best)
     metadata = SearchMetadata(
-        SearchType.KEYWORD,
-        None,
-        None,
-        partial=True if query.search_type is SearchType.HYBRID else msgspec.UNSET,
+        query.search_type,
+        name_of(current.embedder),
+        current.embedder.dimension,
+        pending=pending or msgspec.UNSET,
     )
-    return SearchResults(found, total, metadata)
+    return _results(query, results, total, metadata)
 
 
-def _by_words(query: Query) -> tuple[list[Found], int]:
-    parts = read_query(query.text)
-    if query.filter.finds_nothing() or not parts.words:
-        return [], 0
-    statistics = statistics_of(None if query.filter.scope is Scope.ALL else query.filter.owner_id)
-    parameters = LexicalRow(
+def _results(
+    query: Query, found: list[Found], total: int, metadata: SearchMetadata
+) -> SearchResults:
+    shown = within(found, query.max_bytes)
+    if len(shown) < len(found):
+        metadata = msgspec.structs.replace(metadata, has_more=True)
+    return SearchResults(shown, total, metadata)
+
+
+def _ask(query: Query, current: Serving, vector: Vectors) -> Ask:
+    owner_id = query.filter.searched_owner()
+    hybrid = query.search_type is SearchType.HYBRID
+    parts = read_query(query.text) if hybrid else LexicalQuery("", "")
+    return Ask(
+        text=query.text[:MAX_QUERY_CHARACTERS],
         words=parts.words,
         must=parts.must,
-        memory_count=statistics.memory_count,
-        average_words=statistics.average_words,
-        **msgspec.structs.asdict(filter_row(query.filter)),
+        vector=vector,
+        filter=query.filter,
+        statistics=statistics_of(owner_id),
+        model_id=current.model_id,
+        sample=sample_of(owner_id, current.model_id, current.embedder.dimension),
     )
-    found = rows(
-        f"""
-        WITH q AS (SELECT * FROM jsonb_to_record(%s::jsonb) AS q ({LEXICAL_COLUMNS})),
-        {lexical_sql(query.filter.shape(), bool(parts.must))},
-        best AS (
-            SELECT r.*, count(*) OVER () AS total FROM ranked r
-            ORDER BY r.lexical DESC, r.id LIMIT %s)
-        SELECT {MEMORY_COLUMNS}, least(b.share, 1), b.total
-        FROM best b JOIN memory_entries m ON m.id = b.id
-        ORDER BY b.lexical DESC, b.id""",
-        [msgspec.json.encode(parameters).decode(), query.limit],
-    )
-    return [_found(row) for row in found], found[0][-1] if found else 0
 
 
-def _found(row: tuple[Any, ...]) -> Found:
-    memory = msgspec.structs.asdict(memory_of(row))
-    return Found(**memory, similarity_score=row[MEMORY_COLUMN_COUNT])
+def _best(query: Query, ask: Ask, pool: Pool) -> tuple[list[tuple[str, float]], int]:
+    """Ids with their similarity, best first, and how many candidates passed."""
+    found = list(pool.rows.values())
+    if not found:
+        return [], 0
+    candidates = to_rank(ask, pool)
+    dots = np.array([row.dot for row in found], float)
+    similarity = np.where(np.isnan(dots), pool.scale.shares(candidates.mask), (1 + dots) / 2)
+    kept = np.array([row.passes for row in found]) & (similarity >= query.min_similarity)
+    if query.search_type is SearchType.HYBRID:
+        kept |= np.array([row.passes for row in found]) & (candidates.mask != 0)
+        scores = rank(candidates, pool.scale, settings.SEARCH_WEIGHTS)
+    else:
+        kept &= ~np.isnan(dots)
+        scores = candidates.vector_scores
+    order = sorted(np.flatnonzero(kept), key=lambda place: (-scores[place], found[place].id))
+    best = [(found[place].id, float(similarity[place])) for place in order[: query.limit]]
+    return best, len(order)
+
+
+def _by_words(query: Query, *, partial: bool) -> SearchResults:
+    parts = read_query(query.text)
+    found: list[tuple[str, float]] = []
+    total = 0
+    if parts.words and not query.filter.finds_nothing():
+        found, total = find_by_words(parts, query.filter, query.limit)
+    metadata = SearchMetadata(SearchType.KEYWORD, None, None, partial=partial or msgspec.UNSET)
+    return _results(query, _read(found), total, metadata)
+
+
+def _read(best: Sequence[tuple[str, float]]) -> list[Found]:
+    memories = fetch_memories([an_id for an_id, _ in best])
+    return [
+        Found(
+            **msgspec.structs.asdict(memories[an_id].memory),
+            similarity_score=round(min(max(similarity, 0.0), 1.0), 6),
+        )
+        for an_id, similarity in best
+        if an_id in memories
+    ]
+
+
+def _vectors(
+    current: Serving | None, queries: Sequence[Query]
+) -> list[Vectors | MemoriesError | None]:
+    """A unit vector for each query that wants one; those without a deadline in one call."""
+    vectors: list[Any] = [None] * len(queries)
+    if current is None:
+        return vectors
+    patient = []
+    for place, query in enumerate(queries):
+        if query.search_type is SearchType.KEYWORD:
+            continue
+        if query.vector is not None:
+            vectors[place] = _given(query.vector, current.embedder.dimension)
+        elif query.deadline is not None:
+            [vectors[place]] = _embedded(current, [query.text], query.deadline - _RESERVE_SECONDS)
+        else:
+            patient.append(place)
+    if patient:
+        made = _embedded(current, [queries[place].text for place in patient], None)
+        for place, vector in zip(patient, made, strict=True):
+            vectors[place] = vector
+    return vectors
+
+
+def _embedded(
+    current: Serving, texts: Sequence[str], deadline: float | None
+) -> Sequence[Vectors | MemoriesError]:
+    try:
+        cut = [text[:MAX_QUERY_CHARACTERS] for text in texts]
+        return list(embed_queries(current.embedder, cut, deadline))
+    except EmbeddingError as error:
+        logger.warning("A query could not be embedded: %s", error)
+        return [SearchFailed(f"The query could not be embedded: {error}")] * len(texts)
+
+
+def _given(values: Sequence[float], dimension: int) -> Vectors | MemoriesError:
+    try:
+        return check_vector(values, dimension)
+    except ValueError as error:
+        return ValidationFailed("payload.query_embedding", f"{error}.")

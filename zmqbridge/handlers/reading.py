@@ -1,7 +1,9 @@
 """Actions that read and find memories."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
@@ -11,7 +13,7 @@ from memories.services.results import Page
 from zmqbridge import payloads
 from zmqbridge.handlers.base import Ask, Handler, LaneName, as_it_is, one_by_one
 from zmqbridge.handlers.filtering import filter_of, with_owners
-from zmqbridge.protocol import MAX_REPLY_BYTES
+from zmqbridge.protocol import MAX_REPLY_BYTES, Request
 
 # Leaves room in a reply for what stands around a page of memories.
 MAX_PAGE_BYTES = MAX_REPLY_BYTES - (64 << 10)
@@ -74,7 +76,19 @@ def _prepare_search(ask: Ask) -> search.Query:
         filter=filter_of(ask, filters, Scope.USER, "payload.filters"),
         search_type=search.SearchType(payload.search_type or "hybrid"),
         limit=filters.limit or 5,
+        min_similarity=filters.min_similarity or 0.0,
+        vector=None if payload.query_embedding is None else tuple(payload.query_embedding),
+        deadline=_deadline(ask.request, payload.deadline_ms),
+        max_bytes=MAX_PAGE_BYTES,
     )
+
+
+def _deadline(request: Request, deadline_ms: int | None) -> float | None:
+    """By this process's monotonic clock: the time of waiting in the lane counts."""
+    if deadline_ms is None:
+        return None
+    waited = datetime.now(UTC) - request.received_at
+    return time.monotonic() + deadline_ms / 1000 - waited.total_seconds()
 
 
 def _serve_search(queries: Sequence[search.Query]) -> list[search.SearchResults | MemoriesError]:

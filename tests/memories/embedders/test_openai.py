@@ -16,8 +16,9 @@ from memories.embedders.errors import (
     InvalidAnswer,
     TextsRefused,
 )
-from memories.embedders.loading import EmbedderOptions, load_embedder
-from memories.embedders.openai import OpenAiOptions
+from memories.embedders.loading import load_embedder
+from memories.embedders.options import EmbedderOptions
+from memories.embedders.options import OpenAiOptions
 from tests.memories.embedders.endpoint import (
     Endpoint,
     body,

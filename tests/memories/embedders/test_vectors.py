@@ -9,7 +9,8 @@ from memories.embedders.base import check_vector
 from memories.embedders.errors import EmbedderLoadError, NeverEmbeds
 from memories.embedders.given import GivenEmbedder
 from memories.embedders.hashing import HashingEmbedder
-from memories.embedders.loading import EmbedderOptions, load_embedder
+from memories.embedders.loading import load_embedder
+from memories.embedders.options import EmbedderOptions
 
 
 def test_a_good_vector_keeps_its_direction_and_gets_length_one():

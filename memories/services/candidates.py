@@ -1,0 +1,303 @@
+"""What the database finds for a search: the candidates of both arms, and what ranking asks of them.
+
+For an owner of few memories all of them are candidates. Else they are the best of each arm, and
+the turns beside the most promising. Called by search.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import numpy as np
+from django.db import transaction
+
+from memories.changes import rows
+from memories.embedders.base import Vectors
+from memories.services.embedding import vector_text
+from memories.services.embedding_models import has_index
+from memories.services.filters import (
+    FILTER_COLUMNS,
+    Filter,
+    Scope,
+    conditions_sql,
+    filter_row,
+)
+from memories.services.lexical import lexemes_cte, lexical_ctes, must_sql
+from memories.services.ranking import Candidates, LexicalScale, lexical_scores, names_speaker
+from memories.services.statistics import Statistics
+from memories.services.vectors import Sample
+
+# Up to so many memories every one is ranked: as quick as choosing, and it finds more.
+ALL_UP_TO = 1_000
+# Up to so many vectors are compared one by one, exactly; beyond, the HNSW index answers.
+EXACT_UP_TO = 30_000
+# Chosen by each arm. A few are spare, since an expired memory may still be among them.
+ARM_SIZE = 100
+_SPARE = 28
+# Candidates whose neighbours in the conversation are looked at.
+ANCHORS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A query taken apart: its text, its words, what must be there (`must`), its unit vector."""
+
+    text: str
+    words: str
+    must: str
+    vector: Vectors
+    filter: Filter
+    statistics: Statistics
+    model_id: int
+    sample: Sample
+
+    def owned(self) -> bool:
+        return self.filter.scope is not Scope.ALL
+
+    def is_plain(self) -> bool:
+        """Whether it looks at all that an owner has."""
+        return self.filter.shape() == ("alive", "owner") and not self.must
+
+    def conditions(self) -> str:
+        conditions = conditions_sql(self.filter.shape())
+        return f"{conditions} AND {must_sql()}" if self.must else conditions
+
+    def parameters(self) -> dict[str, Any]:
+        # The direction orders as centred cosines do, nearly, and an index can follow it.
+        direction = self.vector - np.float32(0.75) * self.sample.mean
+        return {
+            "words": self.words,
+            "must": self.must,
+            "owner": self.filter.owner_id,
+            "filter": msgspec.json.encode(filter_row(self.filter)).decode(),
+            "memory_count": self.statistics.memory_count,
+            "average_words": self.statistics.average_words,
+            "model": self.model_id,
+            "query": vector_text(self.vector),
+            "mean": vector_text(self.sample.mean),
+            "direction": vector_text(direction),
+        }
+
+
+class Row(NamedTuple):
+    """A candidate. `passes`: the filter lets it through; `mask`: the lexemes that it holds."""
+
+    id: str
+    owner_id: UUID
+    session_id: str
+    created_at: datetime
+    passes: bool
+    words: int
+    mask: int
+    speaker: str
+    asks: bool
+    characters: int
+    priority: int
+    dot: float | None
+    dot_with_mean: float | None
+
+
+@dataclass(slots=True)
+class Pool:
+    """The candidates and, by their ids, who follows whom in the conversation."""
+
+    rows: dict[str, Row]
+    scale: LexicalScale
+    next: dict[str, str]
+
+
+def find_candidates(ask: Ask) -> Pool:
+    if ask.owned() and ask.statistics.memory_count <= ALL_UP_TO:
+        pool = _read_pool(ask, _ALL)
+        pool.next = _follow_each_other(pool.rows.values())
+        return pool
+    approximate = ask.statistics.memory_count > EXACT_UP_TO and _matches_many(ask)
+    pool = _read_pool(ask, _arms_sql(ask, approximate), approximate=approximate)
+    _add_neighbours(ask, pool)
+    return pool
+
+
+def to_rank(ask: Ask, pool: Pool) -> Candidates:
+    """The candidates in the order of `pool.rows`, as ranking takes them."""
+    found = list(pool.rows.values())
+    place = {row.id: index for index, row in enumerate(found)}
+    sessions = {session: index for index, session in enumerate({row.session_id for row in found})}
+    following = np.full(len(found), -1)
+    before = np.full(len(found), -1)
+    for earlier, later in pool.next.items():
+        following[place[earlier]], before[place[later]] = place[later], place[earlier]
+    now = datetime.now(UTC)
+    names = {row.speaker: names_speaker(ask.text, row.speaker) for row in found}
+    return Candidates(
+        session=np.array([sessions[row.session_id] for row in found], np.int64),
+        previous=before,
+        next=following,
+        mask=np.array([row.mask for row in found], np.int64),
+        words=np.array([row.words for row in found], float),
+        characters=np.array([row.characters for row in found], float),
+        asks=np.array([row.asks for row in found], bool),
+        named=np.array([names[row.speaker] for row in found], bool),
+        priority=np.array([row.priority for row in found], float),
+        age_days=np.array([(now - row.created_at).total_seconds() / 86_400 for row in found]),
+        vector_scores=_vector_scores(ask, found),
+    )
+
+
+def _vector_scores(ask: Ask, found: Sequence[Row]) -> Any:
+    """Centred cosines, in standard deviations from the owner's usual; 0 where there is none."""
+    dots = np.array([row.dot for row in found], float)  # None becomes NaN
+    dots_with_mean = np.array([row.dot_with_mean for row in found], float)
+    usual, deviation = ask.sample.spread(ask.vector)
+    cosines = ask.sample.centred_cosines(ask.vector, dots, dots_with_mean)
+    return np.nan_to_num((cosines - usual) / deviation)
+
+
+# What is read of each candidate, `m`, with its vector `e`.
+_COLUMNS = """m.id, m.owner_id, m.session_id, m.created_at, {passes} AS passes, m.words, {mask},
+    m.speaker, right(rtrim(m.text), 1) IN ('?', U&'\\FF1F', U&'\\061F'), char_length(m.text),
+    m.priority, -(e.embedding <#> %(query)s::vector), -(e.embedding <#> %(mean)s::vector)"""
+
+_FILTER = f"q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS}))"
+
+_VECTOR_OF = """LEFT JOIN embeddings e
+    ON e.owner_id = m.owner_id AND e.model_id = %(model)s AND e.memory_id = m.id"""
+
+_ALL = "SELECT m.id FROM memory_entries m WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL"
+
+
+def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
+    columns = _COLUMNS.format(passes=f"({ask.conditions()})", mask="coalesce(s.mask, 0)")
+    owned = "m.owner_id = %(owner)s AND" if ask.owned() else ""
+    sql = f"""
+    WITH {_FILTER}, {lexical_ctes(ask.owned())},
+    totals AS (
+        SELECT (SELECT array_agg(weight::float ORDER BY ordinal) FROM weights) AS weights,
+            coalesce(sum(lexical), 0)::float AS lexical_sum,
+            coalesce(sum(lexical * lexical), 0)::float AS lexical_squares
+        FROM scored),
+    pool AS MATERIALIZED ({pool_sql})
+    SELECT {columns}, t.weights, t.lexical_sum, t.lexical_squares
+    FROM totals t CROSS JOIN q CROSS JOIN pool p JOIN memory_entries m ON {owned} m.id = p.id
+        {_VECTOR_OF} LEFT JOIN scored s ON s.id = m.id"""
+    with transaction.atomic():
+        if approximate:
+            _scan_on()
+        found = rows(sql, ask.parameters())
+    width = len(Row._fields)
+    totals = found[0][width:] if found else (None, 0.0, 0.0)
+    return Pool({row[0]: Row(*row[:width]) for row in found}, _scale(ask, *totals), {})
+
+
+def _scale(
+    ask: Ask, weights: list[float] | None, lexical_sum: float, lexical_squares: float
+) -> LexicalScale:
+    count = max(ask.statistics.memory_count, 1)
+    mean = lexical_sum / count
+    deviation = max(lexical_squares / count - mean * mean, 0) ** 0.5
+    return LexicalScale(np.array(weights or []), ask.statistics.average_words, mean, deviation)
+
+
+def _arms_sql(ask: Ask, approximate: bool) -> str:
+    if ask.is_plain():
+        words = f"""SELECT s.id FROM scored s
+            ORDER BY s.lexical DESC, s.id LIMIT {ARM_SIZE + _SPARE}"""
+    else:
+        owned = "m.owner_id = %(owner)s AND" if ask.owned() else ""
+        words = f"""SELECT s.id FROM scored s JOIN memory_entries m ON {owned} m.id = s.id
+            CROSS JOIN q WHERE {ask.conditions()} ORDER BY s.lexical DESC, s.id LIMIT {ARM_SIZE}"""
+    return f"({words}) UNION ({_vector_arm_sql(ask, approximate)})"
+
+
+def _vector_arm_sql(ask: Ask, approximate: bool) -> str:
+    if ask.is_plain() and not approximate:
+        # The vectors of what was deleted are gone, so that no other table need be read.
+        return f"""SELECT e.memory_id FROM embeddings e
+            WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s
+            ORDER BY e.embedding <#> %(direction)s::vector LIMIT {ARM_SIZE + _SPARE}"""
+    distance = "e.embedding <#> %(direction)s::vector"
+    model = "%(model)s"
+    if approximate:
+        # Literals, since the planner must see that the model's partial index serves.
+        dimension, model = len(ask.vector), str(int(ask.model_id))
+        distance = f"e.embedding::halfvec({dimension}) <#> %(direction)s::halfvec({dimension})"
+    return f"""SELECT e.memory_id FROM embeddings e
+            JOIN memory_entries m ON m.owner_id = e.owner_id AND m.id = e.memory_id CROSS JOIN q
+        WHERE e.model_id = {model} AND {ask.conditions()}
+        ORDER BY {distance} LIMIT {ARM_SIZE}"""
+
+
+def _scan_on() -> None:
+    """Have the index go on until enough have passed the filter, not stop at its first find."""
+    rows("SET LOCAL hnsw.iterative_scan = 'relaxed_order'")
+    rows("SET LOCAL hnsw.ef_search = 200")
+    rows("SET LOCAL hnsw.max_scan_tuples = 200000")
+
+
+def _matches_many(ask: Ask) -> bool:
+    """Whether the filter lets more through than are compared exactly, and an index stands ready."""
+    if not has_index(ask.model_id):
+        return False
+    [(count,)] = rows(
+        f"""
+        WITH {_FILTER} SELECT count(*) FROM (
+            SELECT 1 FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()}
+            LIMIT {EXACT_UP_TO + 1}) matching""",
+        ask.parameters(),
+    )
+    return bool(count > EXACT_UP_TO)
+
+
+def _follow_each_other(found: Any) -> dict[str, str]:
+    ordered = sorted(found, key=lambda row: (row.session_id, row.created_at, row.id))
+    return {a.id: b.id for a, b in pairwise(ordered) if a.session_id == b.session_id}
+
+
+def _add_neighbours(ask: Ask, pool: Pool) -> None:
+    """The turns before and after the most promising candidates, which become candidates too."""
+    found = list(pool.rows.values())
+    if not found:
+        return
+    masks = np.array([row.mask for row in found], np.int64)
+    words = np.array([row.words for row in found], float)
+    lexical = lexical_scores(masks, words, pool.scale) / (pool.scale.deviation or 1)
+    order = np.argsort(-(0.6 * _vector_scores(ask, found) + 0.4 * lexical), kind="stable")
+    anchors = [found[index] for index in order[:ANCHORS]]
+    for anchor_id, comes_after, *columns in _read_neighbours(ask, anchors):
+        neighbour = Row(*columns)
+        pool.rows.setdefault(neighbour.id, neighbour)
+        first, second = (anchor_id, neighbour.id) if comes_after else (neighbour.id, anchor_id)
+        pool.next[first] = second
+
+
+def _read_neighbours(ask: Ask, anchors: Sequence[Row]) -> list[tuple[Any, ...]]:
+    holds = """(SELECT coalesce(bit_or(1::bigint << l.ordinal), 0) FROM lexemes l
+        WHERE m.search @@ l.query)"""
+    columns = _COLUMNS.format(passes=f"({ask.conditions()})", mask=holds)
+    same_session = """FROM memory_entries m WHERE m.owner_id = a.owner_id
+        AND m.session_id = a.session_id AND m.deleted_at IS NULL"""
+    return rows(
+        f"""
+        WITH {_FILTER}, {lexemes_cte()},
+        anchors AS (
+            SELECT * FROM unnest(%(ids)s::text[], %(owners)s::uuid[], %(sessions)s::text[],
+                %(times)s::timestamptz[]) AS a (id, owner_id, session_id, created_at))
+        SELECT a.id, m.comes_after, {columns}
+        FROM anchors a CROSS JOIN q CROSS JOIN LATERAL (
+            (SELECT false AS comes_after, m.* {same_session} AND m.created_at < a.created_at
+             ORDER BY m.created_at DESC, m.id LIMIT 1)
+            UNION ALL
+            (SELECT true AS comes_after, m.* {same_session} AND m.created_at > a.created_at
+             ORDER BY m.created_at, m.id DESC LIMIT 1)) m
+            {_VECTOR_OF}""",
+        ask.parameters()
+        | {
+            "ids": [row.id for row in anchors],
+            "owners": [row.owner_id for row in anchors],
+            "sessions": [row.session_id for row in anchors],
+            "times": [row.created_at for row in anchors],
+        },
+    )
