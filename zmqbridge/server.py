@@ -167,13 +167,13 @@ class Server:
         route, body = tuple(frames[:-1]) or (frames[0],), frames[-1]
         try:
             request = read_envelope(body, self._clock.tick(), self._config.max_body_bytes)
+            at_once = self._answer_at_once(request)
         except WireError as error:
             action, request_id = readable(body)
             self._ready.append(
                 Reply(route, encode_error(action, request_id, error), "refused", since)
             )
         else:
-            at_once = self._answer_at_once(request)
             if at_once is None:
                 at_once = self._offer(route, request, since)
             if at_once is not None:
@@ -181,13 +181,13 @@ class Server:
         self._send_ready()
 
     def _answer_at_once(self, request: Request) -> bytes | None:
-        """The reply to what needs no lane: pings, unknown actions, and reads of cached memories."""
+        """The reply to what needs no lane: pings, and reads of cached memories."""
         if request.action == "read":
             return self._cached(request)
         if request.action in PINGS:
             return encode_ping(request, self._problems())
         if request.action not in HANDLERS:
-            return encode_error(request.action, request.request_id, unknown_action(request.action))
+            raise unknown_action(request.action)
         return None
 
     def _cached(self, request: Request) -> bytes | None:
