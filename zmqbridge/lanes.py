@@ -15,10 +15,9 @@ from threading import Condition, Thread
 from django.db import connection
 
 from zmqbridge.protocol import Request
+from zmqbridge.routing import Reply, Route
 
 logger = logging.getLogger(__name__)
-
-Route = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +28,6 @@ class Waiting:
     request: Request
     since: float
     after: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    route: Route
-    body: bytes
-    action: str
-    since: float
 
 
 class Lane:

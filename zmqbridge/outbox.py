@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import zmq
 
-from zmqbridge.lanes import Route
+from zmqbridge.routing import Route
 
 logger = logging.getLogger(__name__)
 

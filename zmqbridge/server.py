@@ -20,7 +20,6 @@ from zmqbridge.cache import ReadCache
 from zmqbridge.clock import ReceiptClock
 from zmqbridge.config import ServerConfig
 from zmqbridge.handlers import HANDLERS, LaneName
-from zmqbridge.lanes import Lane, Reply
 from zmqbridge.latencies import Latencies
 from zmqbridge.outbox import Outbox
 from zmqbridge.payloads import ReadPayload
@@ -36,6 +35,7 @@ from zmqbridge.protocol import (
     readable,
     refuse_nul,
 )
+from zmqbridge.routing import Offers, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Server:
         self._clock = ReceiptClock()
         self._ready: deque[Reply] = deque()
         self._accepting = self._running = True
-        self._lanes: Mapping[LaneName, Lane] = {}
+        self._lanes: Mapping[LaneName, Offers] = {}
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._woken.setblocking(False)
@@ -82,7 +82,7 @@ class Server:
         """Bind every endpoint; returns them with the ports that were really taken."""
         return [self._bind(endpoint) for endpoint in self._config.endpoints]
 
-    def start(self, lanes: Mapping[LaneName, Lane]) -> None:
+    def start(self, lanes: Mapping[LaneName, Offers]) -> None:
         self._lanes = lanes
         self.thread.start()
 

@@ -7,7 +7,7 @@ by a search for the tasks of its own scope, and by the command that fills a mode
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -90,7 +90,12 @@ def _claim(limit: int, owner_id: UUID | None, model_id: int | None) -> list[Task
             "model": model_id,
         },
     )
-    return [Task(*columns, text_to_embed(speaker, text)) for *columns, speaker, text in claimed]
+    return [_task(*row) for row in claimed]
+
+
+def _task(*columns: Any) -> Task:
+    *known, speaker, text = columns
+    return Task._make([*known, text_to_embed(speaker, text)])
 
 
 def _embed(tasks: Sequence[Task], embedder: Embedder) -> None:

@@ -1,0 +1,26 @@
+"""Where a reply goes, and what is known of it on the way. Shared by server, outbox and lanes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from zmqbridge.protocol import Request
+
+# Every frame before the body, the peer's identity first; they go back as they came.
+Route = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`since`: when its request was received, by the monotonic clock."""
+
+    route: Route
+    body: bytes
+    action: str
+    since: float
+
+
+class Offers(Protocol):
+    """A lane, as the server sees it."""
+
+    def offer(self, route: Route, request: Request, since: float) -> bool:
+        """Take a request in; False if the lane is full."""
