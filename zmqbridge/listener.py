@@ -4,15 +4,15 @@ It proves once a period that it hears, by a heartbeat of its own; while it does 
 distrusted, and every read goes to the database.
 """
 
-import json
 import logging
 import time
 from threading import Event, Thread
 
+import msgspec
 import psycopg
 from django.db import DatabaseError, connection
 
-from memories.changes import CHANNEL, EVERYTHING
+from memories.changes import CHANNEL
 from zmqbridge.cache import ReadCache
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 0.5
 _SILENCE_SECONDS = 1.25
 _PAUSE_SECONDS = 0.25
+
+_read_ids = msgspec.json.Decoder(list[str]).decode
 
 
 class Listener:
@@ -70,10 +72,10 @@ class Listener:
         if notice.channel == self._heartbeats:
             self._set_hears(True)
             return time.monotonic()
-        if notice.payload == EVERYTHING:
+        try:
+            self._cache.forget(_read_ids(notice.payload))
+        except msgspec.DecodeError:  # EVERYTHING, or what anyone else may have sent
             self._cache.forget_all()
-        else:
-            self._cache.forget(json.loads(notice.payload))
         return heard
 
     def _set_hears(self, hears: bool) -> None:

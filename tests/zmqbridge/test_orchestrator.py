@@ -1,0 +1,118 @@
+"""All parts together in one process, on a real socket and a real database."""
+
+import json
+import time
+
+import pytest
+import zmq
+from django.conf import settings
+
+from memories.models import AccessLog
+from memories.models import Orchestrator as Row
+from tests.factories import create, request, wait_until
+from zmqbridge.config import read_config
+from zmqbridge.orchestrator import Orchestrator
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Peer:
+    def __init__(self, endpoint):
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.RCVTIMEO, 10_000)
+        self._socket.connect(endpoint)
+
+    def ask(self, action, payload=None, **envelope):
+        self._socket.send(request(action, payload, **envelope))
+        return json.loads(self._socket.recv())
+
+    def close(self):
+        self._context.destroy(linger=0)
+
+
+@pytest.fixture
+def start():
+    parts = []
+
+    def started():
+        orchestrator = Orchestrator(read_config(settings, ("tcp://127.0.0.1:0",)))
+        [endpoint] = orchestrator.start()
+        peer = Peer(endpoint)
+        parts.append((orchestrator, peer))
+        return orchestrator, peer
+
+    yield started
+    for orchestrator, peer in parts:
+        peer.close()
+        if not orchestrator.dead_threads():
+            assert orchestrator.stop()
+
+
+def test_a_change_is_seen_by_every_later_request(start):
+    _, peer = start()
+    memory_id = peer.ask("create", create("0"))["data"]["memory_id"]
+    for number in range(1, 50):
+        named = {"memory_id": memory_id}
+        assert peer.ask("read", named)["data"]["content"]["text"] == str(number - 1)
+        assert peer.ask("read", named)["data"]["content"]["text"] == str(number - 1)
+        peer.ask("update", named | {"content": {"text": str(number)}})
+    assert peer.ask("stats")["data"]["cache"]["hits"] > 0
+
+
+def test_a_change_elsewhere_is_heard(start):
+    (_, one), (_, two) = start(), start()
+    named = {"memory_id": one.ask("create", create("old"))["data"]["memory_id"]}
+    for _ in range(2):
+        assert two.ask("read", named)["data"]["content"]["text"] == "old"
+    one.ask("update", named | {"content": {"text": "new"}})
+    fresh = two.ask("read", named | {"fresh": True})
+    assert fresh["data"]["content"]["text"] == "new"
+    wait_until(lambda: two.ask("read", named)["data"]["content"]["text"] == "new", seconds=2)
+    one.ask("delete", named)
+    wait_until(lambda: two.ask("read", named)["status"] == "error", seconds=2)
+
+
+def test_expiry_is_to_the_moment_through_the_cache(start):
+    _, peer = start()
+    named = {"memory_id": peer.ask("create", create(ttl=1))["data"]["memory_id"]}
+    reply = peer.ask("read", named)
+    expires_at = reply["data"]["expires_at"]
+    deadline = time.monotonic() + 5
+    while reply["status"] == "success":
+        assert time.monotonic() < deadline
+        reply = peer.ask("read", named)
+    assert reply["error"]["code"] == "memory_not_found"
+    assert reply["timestamp"] >= expires_at
+
+
+def test_it_tells_of_itself_and_says_goodbye(start):
+    orchestrator, peer = start()
+    assert peer.ask("ping")["status"] == "ok"
+    memory_id = peer.ask("create", create())["data"]["memory_id"]
+    for _ in range(3):
+        peer.ask("read", {"memory_id": memory_id})
+    told = peer.ask("stats")["data"]
+    assert told["instance"] == orchestrator.instance
+    assert told["counts"]["memory_entries"] == 1
+    assert told["latencies"]["create"]["count"] == 1
+    assert told["lanes"]["writes"]["answered"] == 1
+    assert orchestrator.dead_threads() == []
+    assert orchestrator.stop()
+    row = Row.objects.get(instance=orchestrator.instance)
+    assert row.stopped_at
+    assert sum(AccessLog.objects.filter(action="read").values_list("accesses", flat=True)) == 3
+    assert "server" in orchestrator.dead_threads()
+
+
+def test_lanes_and_database_together_under_a_burst(start):
+    _, peer = start()
+    bodies = [request("create", create(str(n)), request_id=str(n)) for n in range(500)]
+    for body in bodies:
+        peer._socket.send(body)
+    got = [json.loads(peer._socket.recv()) for _ in bodies]
+    assert {reply["status"] for reply in got} == {"success"}
+    assert len({reply["data"]["memory_id"] for reply in got}) == 500
+    page = peer.ask("batch_read", {"filter": {"limit": 1000, "sort": {"order": "asc"}}})
+    texts = [memory["content"]["text"] for memory in page["data"]["memories"]]
+    assert texts == [str(number) for number in range(500)]
