@@ -26,7 +26,7 @@ def told(default):
     """A default as a person would write it into a file."""
     if isinstance(default, bool):
         return str(default).lower()
-    if isinstance(default, list):
+    if isinstance(default, list | dict):
         return ",".join(default)
     return f"{default:g}" if isinstance(default, float) else str(default)
 
