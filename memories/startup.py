@@ -15,13 +15,13 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from memories.changes import rows
+from memories.checks import durability_problems, vector_problems
 from memories.services.embedding_models import set_up_model
 from memories.services.words import language
 
 logger = logging.getLogger(__name__)
 
 MIN_POSTGRES = 160000
-MIN_VECTOR = (0, 8)
 _MIGRATION_LOCK = 0x6D656D6F
 _PAUSE_SECONDS = 0.5
 
@@ -41,15 +41,16 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
             "version 16 or newer is needed."
         )
     try:
-        (_migrate if migrate else _check_migrated)()
         _check_vector()
+        (_migrate if migrate else _check_migrated)()
         language()
         model_warnings = set_up_model()
     except DatabaseError as error:
         raise CommandError(f"The database cannot be made ready: {_in_one_line(error)}") from error
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
-    return [*_weakened_promises(), *model_warnings]
+    weakened = [f"{problem.msg} {problem.hint}" for problem in durability_problems()]
+    return [*weakened, *model_warnings]
 
 
 def _leave_the_pool() -> None:
@@ -103,39 +104,8 @@ def _check_migrated() -> None:
 
 
 def _check_vector() -> None:
-    found = rows("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
-    if not found:
-        raise CommandError(
-            "The extension vector (pgvector) is missing in this database: install it on the "
-            "server, then run `python manage.py migrate`."
-        )
-    version = tuple(int(part) for part in found[0][0].split(".")[:2])
-    if version < MIN_VECTOR:
-        raise CommandError(
-            f"pgvector is {found[0][0]}; version 0.8 or newer is needed: update the package, "
-            "then run ALTER EXTENSION vector UPDATE in this database."
-        )
-
-
-def _weakened_promises() -> list[str]:
-    warnings = [
-        f"{name} is off: what is answered as stored can be lost in a crash. Switch it on."
-        for name, value in rows(
-            "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit')"
-        )
-        if value == "off"
-    ]
-    if settings.CACHE_TTL_SECONDS >= 86_400:
-        warnings.append(
-            f"CACHE_TTL_SECONDS is {settings.CACHE_TTL_SECONDS:g}: a memory that is changed past "
-            "the services may be read as it was for that long. Minutes are enough."
-        )
-    if settings.REQUEST_KEY_DAYS < 7:
-        warnings.append(
-            f"REQUEST_KEY_DAYS is {settings.REQUEST_KEY_DAYS:g}: a change sent again later than "
-            "that is carried out twice. The protocol promises 7."
-        )
-    return warnings
+    for problem in vector_problems():
+        raise CommandError(f"{problem.msg} {problem.hint}")
 
 
 def _in_one_line(error: Exception) -> str:
