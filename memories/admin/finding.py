@@ -1,0 +1,67 @@
+"""What a search term names, as conditions that an index serves. Called by the screens.
+
+A term is looked up first where it would be exact; only then is it the beginning of a session id.
+"""
+
+import operator
+from functools import reduce
+from uuid import UUID
+
+from django.db.models import Q
+
+from memories import ids
+from memories.models import MemoryEntry, Session
+from memories.services.owners import names_of
+
+PREFIX_SESSIONS = 50
+NOTHING = Q(pk__in=[])
+
+
+def of_memory(memory_id: str, *fields: str) -> Q:
+    """Rows that name this memory in any of the fields."""
+    name = names_of([memory_id]).get(memory_id)
+    if name is None:
+        return NOTHING
+    return Q(owner_id=name.owner_id) & _any([Q(**{field: memory_id}) for field in fields])
+
+
+def of_session(session_id: str) -> Q:
+    """Rows of this session."""
+    owner = Session.objects.filter(pk=session_id).values_list("owner_id", flat=True).first()
+    return Q(owner_id=owner, session_id=session_id) if owner else NOTHING
+
+
+def memories_named(term: str) -> Q:
+    """Memories by their id, or by session or user."""
+    exact = [
+        of_memory(term, "pk") if MemoryEntry.all_objects.filter(pk=term).exists() else NOTHING,
+        of_session(term),
+        of_owner(term),
+    ]
+    if found := [condition for condition in exact if condition != NOTHING]:
+        return _any(found)
+    sessions = Session.objects.filter(pk__startswith=term).order_by("pk")[:PREFIX_SESSIONS]
+    named = list(sessions.values_list("owner_id", "pk"))
+    if not named:
+        return NOTHING
+    owners, session_ids = zip(*named, strict=True)
+    return Q(owner_id__in=set(owners), session_id__in=session_ids)
+
+
+def sessions_named(term: str) -> Q:
+    """Sessions by their id or the beginning of it, or by user."""
+    found = of_owner(term)
+    return Q(pk__startswith=term) | found if found != NOTHING else Q(pk__startswith=term)
+
+
+def of_owner(term: str) -> Q:
+    """Rows of the user of this id, or of the owner of this UUID."""
+    try:
+        owner = UUID(term)
+    except ValueError:
+        owner = ids.owner_of_user(term)
+    return Q(owner_id=owner) if Session.objects.filter(owner_id=owner).exists() else NOTHING
+
+
+def _any(conditions: list[Q]) -> Q:
+    return reduce(operator.or_, conditions)

@@ -1,0 +1,141 @@
+"""What every screen of the admin shares: it reads, its list is quick at a million rows, and what
+takes too long is stopped."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db import OperationalError, transaction
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from psycopg.errors import QueryCanceled
+
+from memories.admin.counting import BoundedPaginator
+from memories.admin.expressions import is_cut, pretty
+from memories.admin.rendering import preformatted
+from memories.changes import rows
+
+LIST_SECONDS = 5
+ACTION_LIMIT = 1_000
+
+
+class QuickList(ChangeList):
+    """Ordered as its screen says, by an index: `?o=` could ask for any column."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        return list(self.model_admin.get_ordering(request))
+
+
+class InspectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A read-only screen.
+
+    `ordering` ends with the primary key and follows an index. `list_fields` are the only columns
+    that the list reads. `search_help_text` says what the search field takes; `named` turns it into
+    conditions that an index serves. No field of `json_fields` is read by the list; the page shows
+    it through `shown_json`.
+    """
+
+    list_fields: tuple[str, ...] = ()
+    json_fields: tuple[str, ...] = ()
+
+    actions: tuple[str, ...] = ()
+    list_per_page = 100
+    list_max_show_all = 200
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+
+    def named(self, term: str) -> Q:
+        raise NotImplementedError
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Only filters and search reach the database; `?text__icontains=` would read all of it."""
+        return lookup in {getattr(known, "parameter_name", "") for known in self.list_filter}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return QuickList
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Whether there is a search field; `named` says what it does."""
+        return ("pk",) if self.search_help_text else ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if term := search_term.strip():
+            queryset = queryset.filter(self.named(term))
+        return queryset, False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        if "\0" in object_id:  # PostgreSQL refuses it in any text
+            return None
+        return super().get_object(request, object_id, from_field)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        return self.for_list(self.everything()) if is_list else self.for_page(self.everything())
+
+    def everything(self) -> Any:
+        return self.model._default_manager.all()
+
+    def for_list(self, queryset: QuerySet[Any]) -> Any:
+        return queryset.only(*self.list_fields)
+
+    def for_page(self, queryset: QuerySet[Any]) -> Any:
+        shown = {f"{field}_pretty": pretty(field) for field in self.json_fields}
+        return queryset.defer(*self.json_fields).annotate(**shown)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                rows(f"SET LOCAL statement_timeout = '{LIST_SECONDS}s'")
+                response = super().changelist_view(request, extra_context)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, QueryCanceled):
+                raise
+            return self._refuse_slow_list(request)
+        _say_if_estimated(response)
+        return response
+
+    def _refuse_slow_list(self, request: HttpRequest) -> HttpResponse:
+        self.message_user(
+            request,
+            f"That list took more than {LIST_SECONDS} seconds and was stopped; search for one "
+            "user or session, or choose a shorter time.",
+            messages.ERROR,
+        )
+        return HttpResponseRedirect(request.path)
+
+
+def shown_json(field: str) -> Any:
+    """A read-only field that shows one of `json_fields`, indented."""
+
+    def show(_: InspectionAdmin, row: Any) -> str:
+        text: str = getattr(row, f"{field}_pretty")
+        return preformatted(f"{text}\n… cut off here" if is_cut(text) else text)
+
+    return admin.display(description=field.replace("_", " "))(show)
+
+
+def chosen(queryset: QuerySet[Any]) -> list[str]:
+    """The primary keys that an action was called for; one more than ACTION_LIMIT if too many."""
+    return list(queryset.order_by().values_list("pk", flat=True)[: ACTION_LIMIT + 1])
+
+
+def _say_if_estimated(response: HttpResponse) -> None:
+    context = getattr(response, "context_data", None) or {}
+    if "cl" in context and context["cl"].paginator.is_estimate:
+        context["subtitle"] = f"about {context['cl'].result_count:,}, as PostgreSQL estimates"

@@ -1,0 +1,231 @@
+"""Memories: the list with what is deleted or expired on request, the page, and the form."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.admin.utils import flatten_fieldsets
+from django.db.models import BooleanField, Case, Prefetch, Q, QuerySet, Value, When
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from memories.admin import memory_panels
+from memories.admin.expressions import beginning
+from memories.admin.finding import PREFIX_SESSIONS, memories_named
+from memories.admin.inspection import ACTION_LIMIT, InspectionAdmin, chosen, shown_json
+from memories.admin.memory_filters import (
+    TIMES,
+    MemoryAgeFilter,
+    StateFilter,
+    TypeFilter,
+    state_asked_for,
+)
+from memories.admin.memory_form import MemoryForm, uneditable_fields
+from memories.admin.rendering import excerpt, isolated, link, list_link, preformatted
+from memories.errors import MemoriesError
+from memories.models import MemoryEntry, Session
+from memories.services.forget import Deletion, forget_memories
+from memories.services.restore import restore_memories
+
+_TEXT_CHARACTERS = 10_000
+_HAS_EXPIRED = Case(
+    When(expires_at__lte=Now(), then=Value(True)),
+    default=Value(False),
+    output_field=BooleanField(),
+)
+
+
+@admin.register(MemoryEntry)
+class MemoryEntryAdmin(InspectionAdmin):
+    form = MemoryForm
+    list_display = (
+        "what",
+        "memory_type",
+        "in_session",
+        "of_user",
+        "priority",
+        "state",
+        "created_at",
+    )
+    list_filter = (StateFilter, MemoryAgeFilter, TypeFilter)
+    list_fields = (
+        "owner_id",
+        "session_id",
+        "memory_type",
+        "priority",
+        "created_at",
+        "expires_at",
+        "deleted_at",
+    )
+    json_fields = ("content",)
+    search_help_text = (
+        "The id of a memory, session, user or owner, or the beginning of a session's id "
+        f"(the first {PREFIX_SESSIONS} sessions)."
+    )
+    actions = ("delete_softly", "restore")
+    fieldsets = (
+        (None, {"fields": ("id", "state", "in_session", "of_user", "owner_id")}),
+        (
+            "What it holds",
+            {"fields": ("memory_type", "text_shown", "content_json", "tags_json", "priority")},
+        ),
+        (
+            "By whom and when",
+            {
+                "fields": (
+                    ("source_agent", "created_by", "speaker"),
+                    ("created_at", "updated_at", "version", "content_version"),
+                    ("expires_at", "deleted_at"),
+                    "read_at",
+                )
+            },
+        ),
+        ("History", {"fields": ("revisions",)}),
+        ("Around it", {"fields": ("relationships", "accesses", "vectors")}),
+    )
+    edited_fields = ("memory_type", "content_json", "tags_json", "priority", "read_at")
+
+    def named(self, term: str) -> Q:
+        return memories_named(term)
+
+    def everything(self) -> Any:
+        return MemoryEntry.all_objects.annotate(has_expired=_HAS_EXPIRED)
+
+    def for_list(self, queryset: QuerySet[Any]) -> Any:
+        users = Prefetch("session", Session.objects.only("id", "user_id"))
+        shortened = super().for_list(queryset).annotate(beginning=beginning("text"))
+        return shortened.prefetch_related(users)
+
+    def for_page(self, queryset: QuerySet[Any]) -> Any:
+        return super().for_page(queryset).defer("content", "search")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        if time := TIMES.get(state_asked_for(request)):
+            return (f"-{time}", "pk")
+        return ("-created_at", "pk") if request.GET.get("q") else ("pk",)
+
+    # Who may do what
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What is gone is only shown; a form that was sent is told so in its own words."""
+        editable = (
+            obj is None or request.method == "POST" or not (obj.deleted_at or obj.has_expired)
+        )
+        return editable and admin.ModelAdmin.has_change_permission(self, request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = [
+            name for name in flatten_fieldsets(self.fieldsets) if name not in self.edited_fields
+        ]
+        return fields + list(uneditable_fields(obj) if obj else ())
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Only those that can do something to what the list shows."""
+        useless = {"": "restore", "deleted": "delete_softly", "expired": "delete_softly"}
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop(useless.get(state_asked_for(request), ""), None)
+        return actions
+
+    # What a person changes
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        form.revise(request.user.get_username())
+
+    @admin.action(
+        description="Delete selected memories (they can be restored)", permissions=["change"]
+    )
+    def delete_softly(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        at, by = timezone.now(), request.user.get_username()
+        if memory_ids := self._chosen(request, queryset):
+            results = forget_memories([Deletion(an_id, at, by) for an_id in memory_ids])
+            self._say(request, results, "deleted; the state Deleted shows them")
+
+    @admin.action(description="Restore selected memories", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        if memory_ids := self._chosen(request, queryset):
+            results = restore_memories(memory_ids, timezone.now(), request.user.get_username())
+            self._say(request, results, "alive again")
+
+    def _chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+        memory_ids = chosen(queryset)
+        if len(memory_ids) <= ACTION_LIMIT:
+            return memory_ids
+        self.message_user(
+            request,
+            f"An action takes up to {ACTION_LIMIT:,} memories; nothing was done.",
+            messages.ERROR,
+        )
+        return []
+
+    def _say(self, request: HttpRequest, results: Sequence[Any], what: str) -> None:
+        count = sum(not isinstance(result, MemoriesError) for result in results)
+        noun = "memory is" if count == 1 else "memories are"
+        self.message_user(request, f"{count:,} {noun} {what}.", messages.SUCCESS)
+
+    # What is shown
+
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """Django's own names the row by str(), which would read the whole text of each."""
+        label = f"Select {obj.pk} for an action"
+        checkbox = forms.CheckboxInput(
+            {"class": "action-select", "aria-label": label}, lambda _: False
+        )
+        return checkbox.render(helpers.ACTION_CHECKBOX_NAME, obj.pk)
+
+    content_json = shown_json("content")
+
+    @admin.display(description="memory")
+    def what(self, memory: Any) -> SafeString:
+        return excerpt(memory.beginning or memory.pk)
+
+    @admin.display(description="session")
+    def in_session(self, memory: Any) -> SafeString:
+        return link(Session, memory.session_id)
+
+    @admin.display(description="user")
+    def of_user(self, memory: Any) -> SafeString:
+        user_id = memory.session.user_id
+        return list_link(MemoryEntry, user_id, q=user_id) if user_id else isolated("-")
+
+    @admin.display
+    def state(self, memory: Any) -> str:
+        if memory.deleted_at:
+            return "deleted"
+        return "expired" if memory.has_expired else "alive"
+
+    @admin.display(description="text")
+    def text_shown(self, memory: Any) -> SafeString:
+        text = memory.text[:_TEXT_CHARACTERS]
+        return preformatted(f"{text} …" if len(memory.text) > _TEXT_CHARACTERS else text or "-")
+
+    @admin.display(description="tags")
+    def tags_json(self, memory: Any) -> SafeString:
+        return isolated(", ".join(memory.tags) or "-")
+
+    @admin.display
+    def read_at(self, memory: Any) -> str:
+        return "-"
+
+    @admin.display
+    def revisions(self, memory: Any) -> SafeString:
+        return memory_panels.revisions_of(memory)
+
+    @admin.display
+    def relationships(self, memory: Any) -> SafeString:
+        return memory_panels.relationships_of(memory)
+
+    @admin.display
+    def accesses(self, memory: Any) -> SafeString:
+        return memory_panels.accesses_of(memory)
+
+    @admin.display
+    def vectors(self, memory: Any) -> SafeString:
+        return memory_panels.vectors_of(memory)
+
+
+def _state(request: HttpRequest) -> str:
+    return request.GET.get("state", "")

@@ -1,0 +1,72 @@
+"""Values as HTML that is safe whatever they hold. Called by every screen of the admin."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+EMPTY = "-"
+EXCERPT_CHARACTERS = 120
+
+
+def isolated(text: str) -> SafeString:
+    """Text that cannot turn the direction of what stands beside it."""
+    return format_html("<bdi>{}</bdi>", text)
+
+
+def excerpt(text: str) -> SafeString:
+    """The beginning of a text, on one line. `text` may be cut off already."""
+    line = " ".join(text[:EXCERPT_CHARACTERS].split())
+    return isolated(f"{line} …" if len(text) > EXCERPT_CHARACTERS else line or EMPTY)
+
+
+def link(model: type[Model], primary_key: int | str, text: str = "") -> SafeString:
+    """A link to the page of a row, which need not exist."""
+    opts = model._meta
+    url = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[quote(primary_key)])
+    return format_html('<a href="{}">{}</a>', url, isolated(text or str(primary_key)))
+
+
+def list_link(model: type[Model], text: str, **parameters: str) -> SafeString:
+    """A link to the list of a model, filtered or searched."""
+    opts = model._meta
+    url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode(parameters), isolated(text))
+
+
+def preformatted(text: str) -> SafeString:
+    return format_html('<pre style="white-space: pre-wrap; margin: 0">{}</pre>', text)
+
+
+def moment(at: datetime | None) -> str:
+    return f"{localtime(at):%Y-%m-%d %H:%M:%S} UTC" if at else EMPTY
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString:
+    """A table of cells, each escaped unless it is safe; "-" where there are no rows."""
+    body = format_html_join(
+        "",
+        "<tr>{}</tr>",
+        ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
+    )
+    if not body:
+        return SafeString(EMPTY)
+    head = format_html_join("", "<th>{}</th>", ((heading,) for heading in headings))
+    return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+
+
+def flattened(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    """The leaves of nested objects, each with its path: `lanes.writes.depth`."""
+    if isinstance(value, dict) and value:
+        for key in sorted(value):
+            yield from flattened(value[key], f"{path}.{key}" if path else str(key))
+    else:
+        yield path, json.dumps(value) if isinstance(value, dict | list) else value

@@ -1,0 +1,92 @@
+"""Sessions: the list, the page with what is in one, and the actions that end them."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from memories.admin.counting import BoundedPaginator
+from memories.admin.filters import AgeFilter, ChoiceFilter
+from memories.admin.finding import sessions_named
+from memories.admin.inspection import ACTION_LIMIT, InspectionAdmin, chosen, shown_json
+from memories.admin.rendering import list_link
+from memories.models import AgentState, MemoryEntry, Session
+from memories.services.sessions import end_session
+
+
+class ArchivedFilter(ChoiceFilter):
+    title = "archive"
+    parameter_name = "archived"
+    labels = {"no": "Not archived", "yes": "Archived"}
+
+    def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return queryset.filter(is_archived=value == "yes") if value else queryset
+
+
+@admin.register(Session)
+class SessionAdmin(InspectionAdmin):
+    list_display = ("id", "of_user", "session_type", "created_at", "ended_at", "is_archived")
+    list_fields = ("user_id", "session_type", "created_at", "ended_at", "is_archived", "owner_id")
+    list_filter = (AgeFilter, ArchivedFilter)
+    ordering = ("-created_at", "pk")
+    search_help_text = "The beginning of a session's id, or the id of a user or owner."
+    actions = ("end", "archive")
+    json_fields = ("metadata",)
+    fields = (
+        ("id", "session_type"),
+        ("of_user", "owner_id"),
+        ("created_at", "updated_at", "ended_at", "is_archived"),
+        "summary",
+        "metadata_shown",
+        "memories",
+    )
+
+    metadata_shown = shown_json("metadata")
+
+    def named(self, term: str) -> Q:
+        return sessions_named(term)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """The page stays read-only; who may change sessions may end them."""
+        return admin.ModelAdmin.has_change_permission(self, request)
+
+    @admin.action(description="End selected sessions", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._end(request, queryset, "ended", archive=False)
+
+    @admin.action(description="End and archive selected sessions", permissions=["end"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._end(request, queryset, "archived", archive=True)
+
+    def _end(
+        self, request: HttpRequest, queryset: QuerySet[Any], what: str, *, archive: bool
+    ) -> None:
+        session_ids = chosen(queryset)
+        if len(session_ids) > ACTION_LIMIT:
+            problem = f"An action takes up to {ACTION_LIMIT:,} sessions; nothing was done."
+            self.message_user(request, problem, messages.ERROR)
+            return
+        for session_id in session_ids:
+            end_session(session_id, timezone.now(), archive=archive)
+        self.message_user(request, f"{len(session_ids):,} sessions {what}.", messages.SUCCESS)
+
+    @admin.display(description="user")
+    def of_user(self, session: Session) -> str | SafeString:
+        user_id = session.user_id
+        return list_link(MemoryEntry, user_id, q=user_id) if user_id else "-"
+
+    @admin.display
+    def memories(self, session: Session) -> SafeString:
+        alive = MemoryEntry.objects.filter(owner_id=session.owner_id, session_id=session.pk)
+        paginator = BoundedPaginator(alive.order_by("-created_at", "pk"), 1)
+        about = "about " if paginator.is_estimate else ""
+        return format_html(
+            "{} · {} · {}",
+            list_link(MemoryEntry, f"{about}{paginator.count:,} alive", q=session.pk),
+            list_link(MemoryEntry, "deleted ones", q=session.pk, state="deleted"),
+            list_link(AgentState, "agent states", q=session.pk),
+        )
