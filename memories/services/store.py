@@ -64,9 +64,11 @@ def store_memories(new: Sequence[NewMemory]) -> list[Stored]:
 
 def _insert(new: Sequence[NewMemory], owners: Mapping[str, UUID]) -> list[Stored]:
     batch = [_row(memory, owners[memory.session_id]) for memory in new]
-    stored = dict(rows(_insert_sql(), [msgspec.json.encode(batch).decode()]))
-    if len(stored) < len(batch):
-        stored |= _stored_before([row for row in batch if row.id not in stored])
+    inserted = {row[0] for row in rows(_insert_sql(), [msgspec.json.encode(batch).decode()])}
+    # Of a request that came twice in one batch the first is stored.
+    stored = {row.id: row.created_at for row in reversed(batch) if row.id in inserted}
+    if len(inserted) < len(batch):
+        stored |= _stored_before([row for row in batch if row.id not in inserted])
     return [Stored(row.id, stored[row.id]) for row in batch]
 
 
@@ -106,9 +108,9 @@ def _insert_sql() -> str:
             CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
             CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w
         ON CONFLICT (id) DO NOTHING
-        RETURNING id, owner_id, created_at, text <> '' AS has_text),
+        RETURNING id, owner_id, text <> '' AS has_text),
     queued AS ({QUEUE.format(source="stored s", condition="s.has_text")})
-    SELECT id, created_at FROM stored"""
+    SELECT id FROM stored"""
 
 
 def _stored_before(batch: Sequence[_Row]) -> dict[str, datetime]:
