@@ -45,12 +45,15 @@ class Listener:
         self._stopping.set()
 
     def _run(self) -> None:
+        said = ""
         while not self._stopping.is_set():
             try:
                 with _direct_connection() as listening:
                     self._listen(listening)
             except (psycopg.Error, DatabaseError) as error:
-                logger.warning("The listener lost its connection: %s", str(error).strip())
+                level = logging.DEBUG if str(error) == said else logging.WARNING
+                logger.log(level, "The listener lost its connection: %s", str(error).strip())
+                said = str(error)
             finally:
                 self._set_hears(False)
             self._stopping.wait(_PAUSE_SECONDS)

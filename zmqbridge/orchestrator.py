@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 # largest part of a request's latency.
 _SWITCH_SECONDS = 0.0005
 _FIRST_HEARTBEAT_SECONDS = 2.0
+_REFUSAL_SHARE = 0.2  # of the grace period
 _READ_BATCH = 128
 _SEARCH_BATCH = 8
 _HEAVY_BATCH = 1
@@ -86,16 +87,17 @@ class Orchestrator:
         """Answer what is accepted and end; False if that took longer than the grace period."""
         deadline = time.monotonic() + self._config.grace_seconds
         self._server.stop_accepting()
-        closed = [lane.close(deadline) for lane in self._lanes.values()]
+        closed = self._close_lanes(deadline - _REFUSAL_SHARE * self._config.grace_seconds)
+        self._stopping.set()  # who waits for a database that is away gets a refusal in time
+        closed = closed or self._close_lanes(deadline)
         self._server.close(deadline)
-        self._stopping.set()
         self._listener.stop()
         for job in self._jobs:
             job.stop()
         for thread in (self._listener.thread, *(job.thread for job in self._jobs)):
             thread.join(max(0.1, deadline - time.monotonic()))
         self._say_goodbye()
-        return all(closed)
+        return closed
 
     def dead_threads(self) -> list[str]:
         """Names of what should run and does not: the process is to stop then."""
@@ -125,6 +127,10 @@ class Orchestrator:
             "jobs": {job.name: job.report() for job in self._jobs},
             "accesses_lost": self._accesses.lost,
         }
+
+    def _close_lanes(self, deadline: float) -> bool:
+        closed = [lane.close(deadline) for lane in self._lanes.values()]
+        return all(closed)
 
     def _make_lanes(self) -> dict[LaneName, Lane]:
         config = self._config

@@ -120,7 +120,7 @@ class Server:
         return self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
     def _wake(self) -> None:
-        with suppress(BlockingIOError):  # as many as fit are on their way already
+        with suppress(OSError):  # enough are on their way already, or the grace period is over
             self._waker.send(b"\0")
 
     # The poll loop: everything below runs in the server's thread.

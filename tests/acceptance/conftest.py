@@ -68,6 +68,8 @@ def start_more(server, tmp_path_factory):
 @pytest.fixture
 def start_on_own(own_server, tmp_path):
     """Starts an orchestrator on the database that may be stopped."""
+    if not own_server.is_running():
+        own_server.start()  # an earlier test failed
     with starting(tmp_path, own_server.settings) as start:
         yield start
 

@@ -70,7 +70,7 @@ class OwnServer:
         self._account.take_over(self.directory)
         self._binaries = find_binaries().directory
         self._port = _free_port()
-        self._run("initdb", "--username=memories", "--auth=trust", "--no-instructions")
+        self._run("initdb", "--username=memories", "--auth=trust", "--encoding=UTF8")
         settings = f"port={self._port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\n"
         with (self.cluster / "postgresql.conf").open("a") as configuration:
             configuration.write(settings)
@@ -88,6 +88,9 @@ class OwnServer:
             cursor = connection.execute(sql, params)
             return cursor.fetchall() if cursor.description else []
 
+    def is_running(self):
+        return bool(processes_in(self.cluster))
+
     def start(self):
         self._run("pg_ctl", "start", "--wait", f"--log={self.cluster}/log")
 
@@ -99,11 +102,13 @@ class OwnServer:
 
     def kill(self):
         """Kill the postmaster; its children notice and end."""
-        os.kill(int((self.cluster / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-        wait_until(lambda: not processes_in(self.cluster))
+        pid_file = self.cluster / "postmaster.pid"
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        wait_until(lambda: not self.is_running())
+        pid_file.unlink()  # its zombie would block the next start
 
     def remove(self):
-        if processes_in(self.cluster):
+        if self.is_running():
             self.stop("immediate")
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -112,7 +117,7 @@ class OwnServer:
             [self._binaries / program, f"--pgdata={self.cluster}", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             check=True,
             cwd="/",
             env=clean_environment(),

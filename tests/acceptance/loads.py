@@ -16,7 +16,7 @@ class Load:
         self.session = new_name("load")
         old = peer.all_data([create(self.session, "old") for _ in range(3 * changed)])
         ids = [data["memory_id"] for data in old]
-        self._old_ids = ids
+        self.old_ids = ids
         self._updated, self._deleted, self._both = (ids[place::3] for place in range(3))
         self.creates = [create(self.session, f"new {number}") for number in range(creates)]
         self.requests = list(self._mixed())
@@ -81,13 +81,13 @@ class Load:
         expected = dict.fromkeys(made, 1) | dict.fromkeys(self._updated + self._deleted, 2)
         assert stored == expected | dict.fromkeys(self._both, 3)
         revisions = self._server.rows(
-            "SELECT memory_id, action FROM revisions WHERE memory_id = ANY(%s)", self._old_ids
+            "SELECT memory_id, action FROM revisions WHERE memory_id = ANY(%s)", self.old_ids
         )
         updated, deleted = self._updated + self._both, self._deleted + self._both
         assert sorted(revisions) == sorted(
             [(an_id, "update") for an_id in updated] + [(an_id, "delete") for an_id in deleted]
         )
-        alive = {"memory_ids": [*self._old_ids, *made]}
+        alive = {"memory_ids": [*self.old_ids, *made]}
         seen = peer.data(request("batch_read", alive, self.session))
         assert sorted(seen["missing"]) == sorted(deleted)
         texts = {memory["memory_id"]: memory["content"]["text"] for memory in seen["memories"]}

@@ -22,8 +22,14 @@ def wait_until(condition, seconds=20):
 
 
 def environment(**settings):
-    """Ours, with the settings of a fresh installation where nothing else is said."""
-    fresh = {"DATABASE_URL": "", "SECRET_KEY": "acceptance", "GRACE_SECONDS": "10"}
+    """Ours, with an embedder that needs no model, and whatever a test says."""
+    fresh = {
+        "DATABASE_URL": "",
+        "DATABASE_WAIT_SECONDS": "10",
+        "EMBEDDER": "hashing",
+        "GRACE_SECONDS": "10",
+        "SECRET_KEY": "acceptance",
+    }
     return {**os.environ, **fresh, **{name: str(value) for name, value in settings.items()}}
 
 

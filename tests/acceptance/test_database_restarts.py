@@ -1,0 +1,133 @@
+import os
+import signal
+import time
+
+import pytest
+
+from .databases import EmbeddedServer
+from .loads import Load
+from .processes import wait_until
+from .wire import create, new_name, page, read, request, update
+
+# A request waits for the database that long; then it is refused, and the client asks again.
+PATIENCE_SECONDS = 1
+ANSWERED_WITHIN_SECONDS = PATIENCE_SECONDS + 4
+
+
+@pytest.fixture
+def embedded():
+    """An embedded server of its own: its postmaster is killed."""
+    server = EmbeddedServer()
+    yield server
+    server.remove()
+
+
+def break_and_finish(peer, server, break_database):
+    """Break the database amid a load. Every request is answered; then the load is finished."""
+    load = Load(peer, server)
+    peer.data(read(load.old_ids[0]))
+    peer.send(*load.requests)
+    load.take_replies(peer, 20)
+    break_database()
+    load.take_replies(peer, len(load.requests) - 20)
+    wait_until(lambda: peer.ping() == "ok")
+    load.finish(peer)
+    load.check(peer)
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_restart_under_load_loses_and_repeats_nothing(own_server, start_on_own, connect, mode):
+    peer = connect(start_on_own())
+    break_and_finish(peer, own_server, lambda: own_server.restart(mode))
+
+
+def test_a_killed_postmaster_under_load_loses_and_repeats_nothing(
+    own_server, start_on_own, connect
+):
+    def kill_and_start():
+        own_server.kill()
+        own_server.start()
+
+    break_and_finish(connect(start_on_own()), own_server, kill_and_start)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_embedded_server_is_started_again_under_load(embedded, start, connect, number):
+    peer = connect(start(**embedded.settings))
+    break_and_finish(peer, embedded, lambda: os.kill(embedded.postmaster(), number))
+
+
+def test_while_the_database_is_away_nothing_hangs(own_server, start_on_own, connect):
+    orchestrator = start_on_own(RECONNECT_SECONDS=PATIENCE_SECONDS)
+    peer = connect(orchestrator)
+    session = new_name("s")
+    memory_id = peer.data(create(session, "before"))["memory_id"]
+    assert peer.data(read(memory_id))["content"] == {"text": "before"}
+    own_server.stop("immediate")
+    try:
+        wait_until(lambda: peer.ping() == "degraded", ANSWERED_WITHIN_SECONDS)
+        asked = [
+            create(session, "lost"),
+            update(session, memory_id, "lost"),
+            read(memory_id),
+            request("batch_read", {"filter": {}}, session),
+            request("search", {"query": "lost"}, session),
+            request("bulk_delete", {"filter": {"memory_type": "conversation"}}, session),
+            request("stats", {}, session),
+            request("summarize", {}, session),
+        ]
+        replies = peer.exchange(asked, ANSWERED_WITHIN_SECONDS)
+        codes = {reply["action"]: reply["error"]["code"] for reply in replies.values()}
+        assert codes == {each["action"]: "storage_error" for each in asked}
+        began = time.monotonic()
+        assert peer.ask(create(session, "lost"))["error"]["code"] == "storage_error"
+        assert time.monotonic() - began < PATIENCE_SECONDS  # known to be away: refused at once
+        assert peer.ping() == "degraded"
+    finally:
+        own_server.start()
+    wait_until(lambda: peer.ping() == "ok", ANSWERED_WITHIN_SECONDS)
+    assert peer.data(create(session, "after"))
+    assert peer.data(page(session))["total_count"] == 2
+
+
+def test_a_stop_without_the_database_refuses_what_was_accepted(own_server, start_on_own, connect):
+    orchestrator = start_on_own(RECONNECT_SECONDS=30, GRACE_SECONDS=2)
+    peer = connect(orchestrator)
+    own_server.stop("immediate")
+    try:
+        peer.send(*(create(new_name("s"), "lost") for _ in range(10)))
+        code, seconds = orchestrator.stop()
+    finally:
+        own_server.start()
+    assert code == 0
+    assert seconds < 2 + 3
+    codes = [reply["error"]["code"] for reply in peer.collect(10).values()]
+    assert codes == ["storage_error"] * 10
+
+
+def test_what_changed_unheard_is_not_read_from_the_cache(own_server, start_on_own, connect):
+    """A change made while the listener was cut off, past every notification."""
+    peer = connect(start_on_own())
+    session = new_name("s")
+    memory_id = peer.data(create(session, "before"))["memory_id"]
+    assert peer.data(read(memory_id))["content"] == {"text": "before"}
+    own_server.restart("fast")
+    own_server.rows(
+        'UPDATE memory_entries SET content = \'{"text": "after"}\' WHERE id = %s', memory_id
+    )
+    wait_until(lambda: peer.ping() == "ok")
+    assert peer.data(read(memory_id))["content"] == {"text": "after"}
+
+
+def test_a_long_absence_is_over_as_soon_as_the_database_is_back(own_server, start_on_own, connect):
+    peer = connect(start_on_own(RECONNECT_SECONDS=0))
+    own_server.stop("fast")
+    try:
+        for _ in range(20):
+            reply = peer.ask(create(new_name("s"), "lost"), ANSWERED_WITHIN_SECONDS)
+            assert reply["error"]["code"] == "storage_error"
+        wait_until(lambda: peer.ping() == "degraded")
+    finally:
+        own_server.start()
+    wait_until(lambda: peer.ping() == "ok", 3)
+    assert peer.data(create(new_name("s"), "after"))
