@@ -63,13 +63,13 @@ class Answerer:
         return [self._encode(requests[place], results[place]) for place in range(len(requests))]
 
     def _prepare(self, request: Request) -> Task | Exception:
+        handler = HANDLERS.get(request.action)
+        if handler is None:
+            return unknown_action(request.action)
         try:
-            handler = HANDLERS[request.action]
             ask = Ask(request, read_payload(request, _DECODERS[request.action]))
             key = request_key(request) if handler.keyed else b""
             return Task(ask, handler, handler.prepare(ask), key)
-        except KeyError:
-            return unknown_action(request.action)
         except (WireError, MemoriesError) as error:
             return error
         except Exception as error:  # a fault of ours must not cost the batch its replies
@@ -110,6 +110,8 @@ class Answerer:
             elif isinstance(result, msgspec.Raw):
                 # Made before, perhaps elsewhere a moment ago, and not heard of here yet.
                 self._forget_all_of(task)
+            else:
+                self._note(task, task.handler.seen(result))
         return results
 
     def _forget_all_of(self, task: Task) -> None:
@@ -154,9 +156,11 @@ class Answerer:
     def _fault(self, error: Exception) -> WireError:
         reference = secrets.token_hex(6)
         logger.error("Fault %s", reference, exc_info=error)
+        refused = isinstance(error, DatabaseError)
+        what = "The database refused this" if refused else "Something went wrong"
         return WireError(
-            Code.INTERNAL_ERROR,
-            f"Something went wrong in the orchestrator; its log says more under {reference}.",
+            Code.STORAGE_ERROR if refused else Code.INTERNAL_ERROR,
+            f"{what}; the orchestrator's log says more under {reference}.",
             reference=reference,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from memories.services.filters import Filter, Scope
 from memories.services.sessions import owners_of_sessions
@@ -23,9 +24,13 @@ def filter_of(
         memory_types=tuple(filter(None, [payload.memory_type, *(payload.memory_types or ())])),
         tags=tuple(payload.tags or ()),
         all_tags=payload.tags_match == "all",
-        start=parse_time(start, f"{root}.time_range.start") if start else None,
-        end=parse_time(end, f"{root}.time_range.end") if end else None,
+        start=time_if_any(start, f"{root}.time_range.start"),
+        end=time_if_any(end, f"{root}.time_range.end"),
     )
+
+
+def time_if_any(text: str | None, field: str) -> datetime | None:
+    return None if text is None else parse_time(text, field)
 
 
 def with_owners(filters: Sequence[Filter]) -> list[Filter]:

@@ -26,7 +26,7 @@ from zmqbridge.handlers.base import (
     one_by_one,
     session_named,
 )
-from zmqbridge.handlers.filtering import filter_of, with_owners
+from zmqbridge.handlers.filtering import filter_of, time_if_any, with_owners
 from zmqbridge.protocol import parse_time, request_key
 
 
@@ -134,17 +134,17 @@ def _serve_delete(deletions: Sequence[forget.Deletion]) -> list[Any]:
 
 def _prepare_bulk_delete(ask: Ask) -> tuple[Ask, Filter]:
     filter_: payloads.BulkDeleteFilter = ask.payload.filter
-    if not (filter_.memory_type or filter_.memory_types or filter_.tags or filter_.older_than):
+    before = time_if_any(filter_.older_than, "payload.filter.older_than")
+    if not (filter_.memory_type or filter_.memory_types or filter_.tags or before):
         raise ValidationFailed(
             "payload.filter", "The filter names none of memory_type, tags and older_than."
         )
     if filter_.scope == Scope.ALL.value and not settings.BULK_DELETE_ALL_ALLOWED:
         raise PermissionDenied("A bulk_delete with scope all is not allowed here.")
-    before = filter_.older_than and parse_time(filter_.older_than, "payload.filter.older_than")
     # What arrives after this request is not its to delete, even where it is served first.
     return ask, replace(
         filter_of(ask, filter_, Scope.SESSION),
-        before=before or None,
+        before=before,
         end=ask.request.received_at,
     )
 
