@@ -6,7 +6,7 @@ import time
 import pytest
 import zmq
 
-from .wire import create, new_name, read
+from .wire import create, new_name, read, request
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def test_a_slow_reader_loses_no_reply_and_delays_nobody(start, connect):
     asked = [read(memory_id) for _ in range(REQUESTS)]
     slow.send(*asked)
     beside = median_seconds(other, memory_id)
+    assert other.data(request("stats", {}, "any"))["outbox"]["waiting"] > 0
     assert beside < max(20 * alone, 0.05)
     assert other.ping() == "ok"
     replies = slow.collect(REQUESTS, seconds=60)
