@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from pgvector.django import VectorField
 
+from memories.models.fields import IdField
 from memories.models.memories import MemoryEntry
 from memories.models.owned import OwnedModel
 
@@ -17,7 +18,7 @@ class EmbeddingModel(models.Model):
         ACTIVE = "active"
         RETIRED = "retired"
 
-    name = models.CharField(max_length=100, unique=True, help_text="embedder and text format")
+    name = IdField(max_length=100, unique=True, help_text="embedder and text format")
     kind = models.CharField(max_length=32, help_text="what EMBEDDER calls it")
     dimension = models.PositiveIntegerField()
     state = models.CharField(max_length=8, choices=State.choices, default=State.FILLING)

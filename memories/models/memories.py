@@ -8,8 +8,8 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Q
 
-from memories.ids import ID_MAX_CHARACTERS
 from memories.managers import AliveManager, AllManager
+from memories.models.fields import IdField
 from memories.models.owned import OwnedModel
 from memories.models.sessions import Session
 
@@ -17,7 +17,7 @@ from memories.models.sessions import Session
 class MemoryEntry(OwnedModel):
     """Rows are written by the services alone, which keep history and the caches right."""
 
-    id = models.CharField(primary_key=True, max_length=ID_MAX_CHARACTERS)
+    id = IdField(primary_key=True)
     session = models.ForeignKey(
         Session,
         models.PROTECT,

@@ -2,9 +2,11 @@
 
 from django.db import models
 
+from memories.models.fields import IdField
+
 
 class Orchestrator(models.Model):
-    instance = models.CharField(primary_key=True, max_length=64)
+    instance = IdField(primary_key=True)
     endpoints = models.JSONField(default=list)
     version = models.CharField(max_length=32)
     stats = models.JSONField(default=dict)

@@ -2,12 +2,12 @@
 
 from django.db import models
 
-from memories.ids import ID_MAX_CHARACTERS
+from memories.models.fields import IdField
 from memories.models.owned import OwnedModel
 
 
 class UserProfile(OwnedModel):
-    user_id = models.CharField(primary_key=True, max_length=ID_MAX_CHARACTERS)
+    user_id = IdField(primary_key=True)
     preferences = models.JSONField(default=dict, blank=True)
     profile_data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()

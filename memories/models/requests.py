@@ -2,13 +2,14 @@
 
 from django.db import models
 
+from memories.models.fields import IdField
 from memories.models.owned import OwnedModel
 
 
 class RequestKey(OwnedModel):
     """`create`, `batch_create` and `create_session` need none: their ids are made from the key."""
 
-    id = models.CharField(primary_key=True, max_length=22)
+    id = IdField(primary_key=True, max_length=22)
     answer = models.JSONField()
     created_at = models.DateTimeField()
 

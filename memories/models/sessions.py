@@ -3,11 +3,12 @@
 from django.db import models
 
 from memories.ids import ID_MAX_CHARACTERS
+from memories.models.fields import IdField
 from memories.models.owned import OwnedModel
 
 
 class Session(OwnedModel):
-    id = models.CharField(primary_key=True, max_length=ID_MAX_CHARACTERS)
+    id = IdField(primary_key=True)
     user_id = models.CharField(max_length=ID_MAX_CHARACTERS, blank=True, default="")
     session_type = models.CharField(max_length=32, default="conversation")
     metadata = models.JSONField(default=dict, blank=True)

@@ -4,9 +4,10 @@ For an owner of few memories all of them are candidates. Else they are the best 
 the turns beside the most promising. Called by search.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -41,8 +42,10 @@ _SPARE = 28
 # Candidates whose neighbours in the conversation are looked at.
 ANCHORS = 40
 
+_DAY_US = 86_400_000_000
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Ask:
     """A query taken apart: its text, its words, what must be there (`must`), its unit vector."""
 
@@ -66,6 +69,7 @@ class Ask:
         conditions = conditions_sql(self.filter.shape())
         return f"{conditions} AND {must_sql()}" if self.must else conditions
 
+    @cached_property
     def parameters(self) -> dict[str, Any]:
         # The direction orders as centred cosines do, nearly, and an index can follow it.
         direction = self.vector - np.float32(0.75) * self.sample.mean
@@ -84,12 +88,13 @@ class Ask:
 
 
 class Row(NamedTuple):
-    """A candidate. `passes`: the filter lets it through; `mask`: the lexemes that it holds."""
+    """A candidate. `created_us`: microseconds since the epoch, since dates are slow to read in
+    numbers; `passes`: the filter lets it through; `mask`: the lexemes that it holds."""
 
     id: str
     owner_id: UUID
     session_id: str
-    created_at: datetime
+    created_us: int
     passes: bool
     words: int
     mask: int
@@ -116,7 +121,10 @@ def find_candidates(ask: Ask) -> Pool:
         pool.next = _follow_each_other(pool.rows.values())
         return pool
     approximate = ask.statistics.memory_count > EXACT_UP_TO and _matches_many(ask)
-    pool = _read_pool(ask, _arms_sql(ask, approximate), approximate=approximate)
+    pool = _read_pool(ask, _arms_sql(ask, approximate, ask.is_plain()), approximate=approximate)
+    if sum(not row.passes for row in pool.rows.values()) > _SPARE:
+        # So many have expired since the job last ran that they may have crowded others out.
+        pool = _read_pool(ask, _arms_sql(ask, approximate, False), approximate=approximate)
     _add_neighbours(ask, pool)
     return pool
 
@@ -130,8 +138,9 @@ def to_rank(ask: Ask, pool: Pool) -> Candidates:
     before = np.full(len(found), -1)
     for earlier, later in pool.next.items():
         following[place[earlier]], before[place[later]] = place[later], place[earlier]
-    now = datetime.now(UTC)
-    names = {row.speaker: names_speaker(ask.text, row.speaker) for row in found}
+    now_us = time.time_ns() // 1000
+    speakers = {row.speaker for row in found}
+    named = {speaker for speaker in speakers if names_speaker(ask.text, speaker)}
     return Candidates(
         session=np.array([sessions[row.session_id] for row in found], np.int64),
         previous=before,
@@ -140,9 +149,9 @@ def to_rank(ask: Ask, pool: Pool) -> Candidates:
         words=np.array([row.words for row in found], float),
         characters=np.array([row.characters for row in found], float),
         asks=np.array([row.asks for row in found], bool),
-        named=np.array([names[row.speaker] for row in found], bool),
+        named=np.array([row.speaker in named for row in found], bool),
         priority=np.array([row.priority for row in found], float),
-        age_days=np.array([(now - row.created_at).total_seconds() / 86_400 for row in found]),
+        age_days=(now_us - np.array([row.created_us for row in found], float)) / _DAY_US,
         vector_scores=_vector_scores(ask, found),
     )
 
@@ -157,7 +166,8 @@ def _vector_scores(ask: Ask, found: Sequence[Row]) -> Any:
 
 
 # What is read of each candidate, `m`, with its vector `e`.
-_COLUMNS = """m.id, m.owner_id, m.session_id, m.created_at, {passes} AS passes, m.words, {mask},
+_COLUMNS = """m.id, m.owner_id, m.session_id,
+    (extract(epoch FROM m.created_at) * 1000000)::bigint, {passes}, m.words, {mask},
     m.speaker, right(rtrim(m.text), 1) IN ('?', U&'\\FF1F', U&'\\061F'), char_length(m.text),
     m.priority, -(e.embedding <#> %(query)s::vector), -(e.embedding <#> %(mean)s::vector)"""
 
@@ -180,40 +190,40 @@ def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
             coalesce(sum(lexical * lexical), 0)::float AS lexical_squares
         FROM scored),
     pool AS MATERIALIZED ({pool_sql})
-    SELECT {columns}, t.weights, t.lexical_sum, t.lexical_squares
+    SELECT {columns}, CASE WHEN row_number() OVER () = 1
+            THEN ARRAY[t.lexical_sum, t.lexical_squares] || t.weights END
     FROM totals t CROSS JOIN q CROSS JOIN pool p JOIN memory_entries m ON {owned} m.id = p.id
         {_VECTOR_OF} LEFT JOIN scored s ON s.id = m.id"""
     with transaction.atomic():
         if approximate:
             _scan_on()
-        found = rows(sql, ask.parameters())
+        found = rows(sql, ask.parameters)
     width = len(Row._fields)
-    totals = found[0][width:] if found else (None, 0.0, 0.0)
+    totals = next((row[width] for row in found if row[width]), [0.0, 0.0])
     return Pool({row[0]: Row(*row[:width]) for row in found}, _scale(ask, *totals), {})
 
 
-def _scale(
-    ask: Ask, weights: list[float] | None, lexical_sum: float, lexical_squares: float
-) -> LexicalScale:
+def _scale(ask: Ask, lexical_sum: float, lexical_squares: float, *weights: float) -> LexicalScale:
     count = max(ask.statistics.memory_count, 1)
     mean = lexical_sum / count
     deviation = max(lexical_squares / count - mean * mean, 0) ** 0.5
-    return LexicalScale(np.array(weights or []), ask.statistics.average_words, mean, deviation)
+    return LexicalScale(np.array(weights), ask.statistics.average_words, mean, deviation)
 
 
-def _arms_sql(ask: Ask, approximate: bool) -> str:
-    if ask.is_plain():
+def _arms_sql(ask: Ask, approximate: bool, plain: bool) -> str:
+    """`plain`: without the filter, which lets everything through but what has expired."""
+    if plain:
         words = f"""SELECT s.id FROM scored s
             ORDER BY s.lexical DESC, s.id LIMIT {ARM_SIZE + _SPARE}"""
     else:
         owned = "m.owner_id = %(owner)s AND" if ask.owned() else ""
         words = f"""SELECT s.id FROM scored s JOIN memory_entries m ON {owned} m.id = s.id
             CROSS JOIN q WHERE {ask.conditions()} ORDER BY s.lexical DESC, s.id LIMIT {ARM_SIZE}"""
-    return f"({words}) UNION ({_vector_arm_sql(ask, approximate)})"
+    return f"({words}) UNION ({_vector_arm_sql(ask, approximate, plain)})"
 
 
-def _vector_arm_sql(ask: Ask, approximate: bool) -> str:
-    if ask.is_plain() and not approximate:
+def _vector_arm_sql(ask: Ask, approximate: bool, plain: bool) -> str:
+    if plain and not approximate:
         # The vectors of what was deleted are gone, so that no other table need be read.
         return f"""SELECT e.memory_id FROM embeddings e
             WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s
@@ -246,13 +256,13 @@ def _matches_many(ask: Ask) -> bool:
         WITH {_FILTER} SELECT count(*) FROM (
             SELECT 1 FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()}
             LIMIT {EXACT_UP_TO + 1}) matching""",
-        ask.parameters(),
+        ask.parameters,
     )
     return bool(count > EXACT_UP_TO)
 
 
 def _follow_each_other(found: Any) -> dict[str, str]:
-    ordered = sorted(found, key=lambda row: (row.session_id, row.created_at, row.id))
+    ordered = sorted(found, key=lambda row: (row.session_id, row.created_us, row.id))
     return {a.id: b.id for a, b in pairwise(ordered) if a.session_id == b.session_id}
 
 
@@ -283,8 +293,9 @@ def _read_neighbours(ask: Ask, anchors: Sequence[Row]) -> list[tuple[Any, ...]]:
         f"""
         WITH {_FILTER}, {lexemes_cte()},
         anchors AS (
-            SELECT * FROM unnest(%(ids)s::text[], %(owners)s::uuid[], %(sessions)s::text[],
-                %(times)s::timestamptz[]) AS a (id, owner_id, session_id, created_at))
+            SELECT a.*, 'epoch'::timestamptz + created_us * interval '1 microsecond' AS created_at
+            FROM unnest(%(ids)s::text[], %(owners)s::uuid[], %(sessions)s::text[],
+                %(times)s::bigint[]) AS a (id, owner_id, session_id, created_us))
         SELECT a.id, m.comes_after, {columns}
         FROM anchors a CROSS JOIN q CROSS JOIN LATERAL (
             (SELECT false AS comes_after, m.* {same_session} AND m.created_at < a.created_at
@@ -293,11 +304,11 @@ def _read_neighbours(ask: Ask, anchors: Sequence[Row]) -> list[tuple[Any, ...]]:
             (SELECT true AS comes_after, m.* {same_session} AND m.created_at > a.created_at
              ORDER BY m.created_at, m.id DESC LIMIT 1)) m
             {_VECTOR_OF}""",
-        ask.parameters()
+        ask.parameters
         | {
             "ids": [row.id for row in anchors],
             "owners": [row.owner_id for row in anchors],
             "sessions": [row.session_id for row in anchors],
-            "times": [row.created_at for row in anchors],
+            "times": [row.created_us for row in anchors],
         },
     )

@@ -7,16 +7,16 @@ by a search for the tasks of its own scope, and by the command that fills a mode
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
-import numpy as np
 from django.db import transaction
 
 from memories.changes import rows
-from memories.embedders.base import Embedder, Vectors
-from memories.embedders.errors import EmbeddingError, TextsRefused
-from memories.services.embedding_models import embedders
+from memories.embedders.base import Embedder, Vectors, check_shape
+from memories.embedders.errors import EmbedderUnavailable, EmbeddingError, NeverEmbeds
+from memories.services.embedding_models import models_made_here
 
 logger = logging.getLogger(__name__)
 
@@ -33,22 +33,59 @@ class Task(NamedTuple):
     owner_id: UUID
     memory_id: str
     model_id: int
-    kind: str
     content_version: int
     text: str
 
 
-def embed_tasks(limit: int, owner_id: UUID | None = None, model_id: int | None = None) -> int:
-    """Do up to `limit` tasks, of one owner and model where they are given; returns how many were
-    claimed. A task that fails waits and is tried again, MAX_ATTEMPTS times in all.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tasks: of these models, and of one owner or session where they are given."""
+
+    model_ids: Sequence[int]
+    owner_id: UUID | None = None
+    session_id: str = ""
+
+    def conditions(self) -> str:
+        """On a task `t`; the parameters are those of `parameters`."""
+        conditions = "t.model_id = ANY(%(models)s)"
+        if self.owner_id:
+            conditions += " AND t.owner_id = %(owner)s"
+        if self.session_id:
+            conditions += """ AND EXISTS (SELECT FROM memory_entries m
+                WHERE m.owner_id = t.owner_id AND m.id = t.memory_id
+                    AND m.session_id = %(session)s)"""
+        return conditions
+
+    def parameters(self) -> dict[str, object]:
+        return {
+            "models": list(self.model_ids),
+            "owner": self.owner_id,
+            "session": self.session_id,
+        }
+
+
+class Outcome(NamedTuple):
+    """What became of a task: a vector, an error, or neither where there is nothing to embed.
+    `blameless`: the error is the embedder's, not the text's."""
+
+    task: Task
+    vector: Vectors | None = None
+    error: str = ""
+    blameless: bool = False
+
+
+def embed_tasks(limit: int, model_id: int | None = None) -> int:
+    """Do up to `limit` tasks, of one model where it is given; returns how many were claimed.
+    A task that fails waits and is tried again, MAX_ATTEMPTS times in all.
 
     Not to be called in a transaction: none is open, and no row is locked, while texts are embedded.
     """
-    tasks = _claim(limit, owner_id, model_id)
-    if not tasks:
-        return 0
-    for kind in dict.fromkeys(task.kind for task in tasks):
-        _embed([task for task in tasks if task.kind == kind], embedders.get(kind))
+    made_here = models_made_here()
+    wanted = [an_id for an_id in made_here if model_id in (None, an_id)]
+    tasks = claim_tasks(Wanted(wanted), limit) if wanted else []
+    for an_id in dict.fromkeys(task.model_id for task in tasks):
+        of_model = [task for task in tasks if task.model_id == an_id]
+        keep_outcomes(make_vectors(of_model, made_here[an_id]))
     return len(tasks)
 
 
@@ -59,101 +96,128 @@ def text_to_embed(speaker: str, text: str) -> str:
     return f"{speaker}: {text}"
 
 
-def _claim(limit: int, owner_id: UUID | None, model_id: int | None) -> list[Task]:
-    conditions = "t.due_at <= now() AND t.attempts < %(max_attempts)s"
-    if owner_id:
-        conditions += " AND t.owner_id = %(owner)s"
-    if model_id:
-        conditions += " AND t.model_id = %(model)s"
+def claim_tasks(wanted: Wanted, limit: int, *, newest_first: bool = False) -> list[Task]:
+    """Up to `limit` tasks that are due; nobody else gets them for CLAIM_SECONDS."""
     claimed = rows(
         f"""
         WITH due AS (
-            SELECT t.id FROM embedding_tasks t WHERE {conditions}
-            ORDER BY t.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+            SELECT t.id FROM embedding_tasks t
+            WHERE t.due_at <= now() AND t.attempts < {MAX_ATTEMPTS} AND {wanted.conditions()}
+            ORDER BY t.id {"DESC" if newest_first else ""}
+            LIMIT %(limit)s FOR UPDATE OF t SKIP LOCKED),
         claimed AS (
             UPDATE embedding_tasks t SET attempts = t.attempts + 1,
-                due_at = now() + %(claim)s * interval '1 second'
+                due_at = now() + {CLAIM_SECONDS} * interval '1 second'
             FROM due WHERE t.id = due.id
             RETURNING t.id, t.owner_id, t.memory_id, t.model_id)
-        SELECT c.id, c.owner_id, c.memory_id, c.model_id, e.kind,
-            coalesce(m.content_version, 0), coalesce(m.speaker, ''),
-            left(coalesce(m.text, ''), {_MAX_TEXT_CHARACTERS})
-        FROM claimed c JOIN embedding_models e ON e.id = c.model_id
-            LEFT JOIN memory_entries m ON m.owner_id = c.owner_id AND m.id = c.memory_id
-                AND m.deleted_at IS NULL
+        SELECT c.id, c.owner_id, c.memory_id, c.model_id, coalesce(m.content_version, 0),
+            coalesce(m.speaker, ''), left(coalesce(m.text, ''), {_MAX_TEXT_CHARACTERS})
+        FROM claimed c LEFT JOIN memory_entries m ON m.owner_id = c.owner_id AND m.id = c.memory_id
+            AND m.deleted_at IS NULL
         ORDER BY c.id""",
-        {
-            "limit": limit,
-            "claim": CLAIM_SECONDS,
-            "max_attempts": MAX_ATTEMPTS,
-            "owner": owner_id,
-            "model": model_id,
-        },
+        wanted.parameters() | {"limit": limit},
     )
-    return [_task(*row) for row in claimed]
+    return [Task(*columns, text_to_embed(speaker, text)) for *columns, speaker, text in claimed]
 
 
-def _task(*columns: Any) -> Task:
-    *known, speaker, text = columns
-    return Task._make([*known, text_to_embed(speaker, text)])
+def release_tasks(tasks: Sequence[Task]) -> None:
+    """Give claimed tasks back, as if they had not been claimed."""
+    rows(
+        """
+        UPDATE embedding_tasks SET due_at = now(), attempts = greatest(attempts - 1, 0)
+        WHERE id = ANY(%s)""",
+        [[task.id for task in tasks]],
+    )
 
 
-def _embed(tasks: Sequence[Task], embedder: Embedder) -> None:
-    """One model call for all; where that fails, each by itself, so that one text harms no other."""
-    gone = [task for task in tasks if not task.text]
-    tasks = [task for task in tasks if task.text]
+def make_vectors(tasks: Sequence[Task], embedder: Embedder) -> list[Outcome]:
+    """The model's work, without the database: one call for all, and where that fails one for each,
+    so that a text harms no other."""
+    texts = [task for task in tasks if task.text]
+    return [Outcome(task) for task in tasks if not task.text] + _embed(texts, embedder)
+
+
+def _embed(tasks: Sequence[Task], embedder: Embedder) -> list[Outcome]:
+    if not tasks:
+        return []
     try:
-        vectors = embedder.embed_documents([task.text for task in tasks])
-    except EmbeddingError as error:
-        if len(tasks) == 1 or not isinstance(error, TextsRefused):
-            _set_back(tasks, str(error))
-        else:
-            for task in tasks:
-                _embed([task], embedder)
-        tasks, vectors = [], np.empty((0, embedder.dimension), np.float32)
-    _keep(tasks, vectors, done=[*gone, *tasks])
+        made = embedder.embed_documents([task.text for task in tasks])
+        vectors = check_shape(made, len(tasks), embedder.dimension)
+        return [Outcome(task, vector) for task, vector in zip(tasks, vectors, strict=True)]
+    except (EmbedderUnavailable, NeverEmbeds) as error:
+        return [Outcome(task, error=str(error), blameless=True) for task in tasks]
+    except Exception as error:  # the boundary of a batch: a model's library raises what it likes
+        if len(tasks) > 1:
+            return [outcome for task in tasks for outcome in _embed([task], embedder)]
+        if not isinstance(error, EmbeddingError):
+            logger.exception("The embedder failed on %s", tasks[0].memory_id)
+        return [Outcome(tasks[0], error=f"{type(error).__name__}: {error}")]
 
 
-def _keep(tasks: Sequence[Task], vectors: Vectors, done: Sequence[Task]) -> None:
-    """Keep the vectors whose memory is as it was, and take the tasks off the queue."""
+def keep_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Keep the vectors whose memory is as it was, take what is done off the queue, and set back
+    what failed."""
+    if done := [outcome for outcome in outcomes if not outcome.error]:
+        _keep([outcome for outcome in done if outcome.vector is not None], done)
+    if failed := [outcome for outcome in outcomes if outcome.error]:
+        _set_back(failed)
+
+
+def _keep(made: Sequence[Outcome], done: Sequence[Outcome]) -> None:
     with transaction.atomic():
-        if tasks:
+        if made:
+            # A memory may stand in two tasks; rows are locked in the order of all who change them.
             rows(
                 """
                 WITH made AS (
-                    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::int[],
-                        %s::text[]) AS n (owner_id, memory_id, model_id, version, embedding)),
+                    SELECT DISTINCT ON (n.owner_id, n.memory_id, n.model_id) n.*
+                    FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::int[], %s::text[])
+                        AS n (owner_id, memory_id, model_id, version, embedding)
+                        JOIN embedding_models e ON e.id = n.model_id AND e.state <> 'retired'),
                 current AS (
                     SELECT made.* FROM made JOIN memory_entries m
                         ON m.owner_id = made.owner_id AND m.id = made.memory_id
                     WHERE m.content_version = made.version AND m.deleted_at IS NULL
-                    FOR SHARE OF m)
+                    ORDER BY m.id FOR SHARE OF m)
                 INSERT INTO embeddings (owner_id, memory_id, model_id, version, embedding)
                 SELECT owner_id, memory_id, model_id, version, embedding::vector FROM current
                 ON CONFLICT (owner_id, model_id, memory_id)
                 DO UPDATE SET version = excluded.version, embedding = excluded.embedding""",
                 [
-                    [task.owner_id for task in tasks],
-                    [task.memory_id for task in tasks],
-                    [task.model_id for task in tasks],
-                    [task.content_version for task in tasks],
-                    [vector_text(vector) for vector in vectors],
+                    [outcome.task.owner_id for outcome in made],
+                    [outcome.task.memory_id for outcome in made],
+                    [outcome.task.model_id for outcome in made],
+                    [outcome.task.content_version for outcome in made],
+                    [vector_text(outcome.vector) for outcome in made],
                 ],
             )
-        rows("DELETE FROM embedding_tasks WHERE id = ANY(%s)", [[task.id for task in done]])
+        rows("DELETE FROM embedding_tasks WHERE id = ANY(%s)", [_ids(done)])
 
 
-def vector_text(vector: Vectors) -> str:
+def vector_text(vector: Vectors | None) -> str | None:
     """A vector as PostgreSQL reads it."""
-    return f"[{','.join(map(str, vector.tolist()))}]"
+    return None if vector is None else f"[{','.join(map(str, vector.tolist()))}]"
 
 
-def _set_back(tasks: Sequence[Task], error: str) -> None:
-    logger.warning("%d memories could not be embedded: %s", len(tasks), error)
+def _set_back(failed: Sequence[Outcome]) -> None:
+    """While the embedder is away, all fail: that sets none aside."""
+    logger.warning("%d memories could not be embedded: %s", len(failed), failed[0].error)
     rows(
         """
-        UPDATE embedding_tasks SET error = %s,
-            due_at = now() + power(%s, attempts) * interval '1 second'
-        WHERE id = ANY(%s)""",
-        [error[:1000], _BACK_OFF_BASE, [task.id for task in tasks]],
+        UPDATE embedding_tasks t SET error = f.error,
+            attempts = CASE WHEN f.blameless THEN least(t.attempts, %s) ELSE t.attempts END,
+            due_at = now() + power(%s, t.attempts) * interval '1 second'
+        FROM unnest(%s::bigint[], %s::text[], %s::boolean[]) AS f (id, error, blameless)
+        WHERE t.id = f.id""",
+        [
+            MAX_ATTEMPTS - 1,
+            _BACK_OFF_BASE,
+            _ids(failed),
+            [outcome.error.replace("\0", "")[:1000] for outcome in failed],
+            [outcome.blameless for outcome in failed],
+        ],
     )
+
+
+def _ids(outcomes: Sequence[Outcome]) -> list[int]:
+    return [outcome.task.id for outcome in outcomes]
