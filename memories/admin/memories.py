@@ -37,6 +37,7 @@ _HAS_EXPIRED = Case(
     default=Value(False),
     output_field=BooleanField(),
 )
+_BEGINNING = Case(When(text="", then=beginning("content")), default=beginning("text"))
 
 
 @admin.register(MemoryEntry)
@@ -44,12 +45,12 @@ class MemoryEntryAdmin(InspectionAdmin):
     form = MemoryForm
     list_display = (
         "what",
+        "created_at",
+        "state",
         "memory_type",
+        "priority",
         "in_session",
         "of_user",
-        "priority",
-        "state",
-        "created_at",
     )
     list_filter = (StateFilter, MemoryAgeFilter, TypeFilter)
     list_fields = (
@@ -97,7 +98,7 @@ class MemoryEntryAdmin(InspectionAdmin):
 
     def for_list(self, queryset: QuerySet[Any]) -> Any:
         users = Prefetch("session", Session.objects.only("id", "user_id"))
-        shortened = super().for_list(queryset).annotate(beginning=beginning("text"))
+        shortened = super().for_list(queryset).annotate(beginning=_BEGINNING)
         return shortened.prefetch_related(users)
 
     def for_page(self, queryset: QuerySet[Any]) -> Any:
@@ -180,7 +181,7 @@ class MemoryEntryAdmin(InspectionAdmin):
 
     @admin.display(description="memory")
     def what(self, memory: Any) -> SafeString:
-        return excerpt(memory.beginning or memory.pk)
+        return excerpt(memory.beginning)
 
     @admin.display(description="session")
     def in_session(self, memory: Any) -> SafeString:

@@ -42,8 +42,8 @@ class TypeFilter(ChoiceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         newest = MemoryEntry.all_objects.filter(deleted_at=None).order_by("-created_at", "pk")
         recent = newest.values_list("memory_type", flat=True)[:_NEWEST]
-        asked = {self.value()} - {None}
-        self.labels = {name: name for name in sorted({*recent, *asked})}
+        asked = self.value()
+        self.labels = {name: name for name in sorted({*recent, *([asked] if asked else ())})}
         return super().lookups(request, model_admin)
 
     def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
