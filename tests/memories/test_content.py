@@ -78,7 +78,7 @@ def test_the_writing_agent_is_named_by_the_content(content, agent):
 @pytest.mark.django_db
 class TestComesBackEqual:
     @settings(
-        max_examples=60,
+        max_examples=40,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )

@@ -12,7 +12,7 @@ from zmqbridge.handlers import HANDLERS
 from zmqbridge.protocol import Code
 
 FUZZ = settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -141,7 +141,7 @@ class TestEveryBodyGetsOneReply:
         [reply] = Wire(make_answerer()).answer([body])
         check_reply(reply)
 
-    @settings(FUZZ, max_examples=600)
+    @settings(FUZZ, max_examples=300)
     @given(st.lists(mutated_requests(), min_size=1, max_size=5))
     def test_near_valid_ones_together(self, bodies):
         replies = Wire(make_answerer()).answer(bodies)

@@ -56,6 +56,7 @@ class TestAlone:
             other.execute("SELECT pg_advisory_lock(%s)", [crc32(b"expiry")])
             assert _alone("expiry", lambda: done.append(1) or True) is False
             assert _alone("another", lambda: True) is True
+            other.execute("SELECT pg_advisory_unlock_all()")
         assert done == []
         assert _alone("expiry", lambda: done.append(1) or True) is True
 
