@@ -35,6 +35,14 @@ DATA = {
     "history": results.History,
     "get_session": results.Session,
     "list_sessions": results.Sessions,
+    "relate": results.Relationship,
+    "unrelate": results.Removed,
+    "related": results.Related,
+    "context": results.Context,
+    "get_profile": results.Profile,
+    "update_profile": results.Profile,
+    "get_state": results.AgentState,
+    "set_state": results.AgentState,
     "stats": dict[str, Any],
 }
 
@@ -143,7 +151,7 @@ def test_data_fields_are_documented(action):
     text = section_of(action)
     if action == "list_sessions":
         text += section_of("get_session")
-    if action in {"batch_read", "search"}:
+    if action in {"batch_read", "search", "related", "context"}:
         text += section_of("read")
     kind = DATA[action]
     needed = required_data(kind) if isinstance(kind, type) else set()

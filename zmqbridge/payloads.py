@@ -22,6 +22,7 @@ Text = Annotated[str, Meta(max_length=100_000)]
 Vector = Annotated[list[float], Meta(max_length=16_000)]
 Scope = Literal["session", "user", "all"]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+RelationshipType = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -147,6 +148,12 @@ class SummarizePayload(FilterPayload, frozen=True, kw_only=True):
     agent_id = Payload.agent_id
 
 
+class ContextPayload(Payload, frozen=True, kw_only=True):
+    query: Text | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    recent: Annotated[int, Meta(ge=0, le=1000)] | None = None
+
+
 class RestorePayload(Payload, frozen=True, kw_only=True):
     memory_id: Id | None = None
     operation_id: Id | None = None
@@ -165,3 +172,51 @@ class ListSessionsPayload(Payload, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
     offset: Offset | None = None
     archived: bool | None = None
+
+
+class RelatePayload(msgspec.Struct, frozen=True, kw_only=True):
+    """Its `metadata` is the relationship's own, kept whole, and may name the agent as well."""
+
+    source_id: Id
+    target_id: Id
+    relationship_type: RelationshipType
+    strength: Annotated[float, Meta(ge=0, le=1)] | None = None
+    metadata: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def agent_id(self) -> str:
+        """The acting agent, for the audit log. Raises msgspec.ValidationError."""
+        named = msgspec.json.decode(bytes(self.metadata) or b"null", type=Metadata | None)
+        return (named and named.agent_id) or ""
+
+
+class UnrelatePayload(Payload, frozen=True, kw_only=True):
+    source_id: Id
+    target_id: Id
+    relationship_type: RelationshipType
+
+
+class RelatedPayload(Payload, frozen=True, kw_only=True):
+    memory_id: Id
+    relationship_type: RelationshipType | None = None
+    depth: Annotated[int, Meta(ge=1, le=3)] | None = None
+
+
+class GetProfilePayload(Payload, frozen=True, kw_only=True):
+    user_id: Id
+
+
+class UpdateProfilePayload(Payload, frozen=True, kw_only=True):
+    user_id: Id
+    preferences: msgspec.Raw = msgspec.Raw()
+    profile_data: msgspec.Raw = msgspec.Raw()
+
+
+class GetStatePayload(Payload, frozen=True, kw_only=True):
+    agent_id: Id
+
+
+class SetStatePayload(Payload, frozen=True, kw_only=True):
+    agent_id: Id
+    state: msgspec.Raw
+    ttl: Ttl | None = None

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from tests.zmqbridge.scripted_router import MEMORY, STORED, ScriptedRouter
-from zmqbridge import client as c
 from zmqbridge import payloads
 from zmqbridge.client import AsyncClient, Client, NewMemory
 
@@ -64,6 +63,22 @@ SESSION = {
     "last_memory_at": None,
 }
 PAGE = {"memories": [MEMORY], "total_count": 1, "page_info": PAGE_INFO}
+RELATIONSHIP = {
+    "source_id": "a",
+    "target_id": "b",
+    "relationship_type": "t",
+    "strength": 0.5,
+    "metadata": {"c": 1},
+    "created_at": WIRE_TIME,
+}
+PROFILE = {
+    "user_id": "u",
+    "preferences": {"a": 1},
+    "profile_data": {},
+    "created_at": WIRE_TIME,
+    "updated_at": None,
+}
+STATE = {"agent_id": "a", "state": {"b": 1}, "updated_at": WIRE_TIME, "expires_at": None}
 
 # method, arguments, payload, data of the reply, payload type
 CALLS = [
@@ -201,45 +216,48 @@ CALLS = [
         "relate",
         {"source_id": "a", "target_id": "b", "relationship_type": "t", "strength": 0.5},
         {"source_id": "a", "target_id": "b", "relationship_type": "t", "strength": 0.5},
-        {"source_id": "a", "target_id": "b", "relationship_type": "t", "strength": 0.5},
-        None,
+        RELATIONSHIP,
+        payloads.RelatePayload,
     ),
     (
         "unrelate",
         {"source_id": "a", "target_id": "b", "relationship_type": "t"},
         {"source_id": "a", "target_id": "b", "relationship_type": "t"},
         {"removed": True},
-        None,
+        payloads.UnrelatePayload,
     ),
     (
         "related",
         {"memory_id": "a", "depth": 2},
         {"memory_id": "a", "depth": 2},
-        {"memories": [{**MEMORY, "relationship_type": "t", "strength": 0.5, "depth": 1}]},
-        None,
+        {
+            "memories": [{**MEMORY, "relationship_type": "t", "strength": 0.5, "depth": 1}],
+            "has_more": False,
+        },
+        payloads.RelatedPayload,
     ),
     (
         "context",
         {"query": "q", "max_tokens": 100, "recent": 3},
         {"query": "q", "max_tokens": 100, "recent": 3},
-        {"text": "x", "memories": [MEMORY]},
-        None,
+        {"text": "x", "token_count": 1, "memories": [MEMORY]},
+        payloads.ContextPayload,
     ),
-    ("get_profile", {"user_id": "u"}, {"user_id": "u"}, {"user_id": "u"}, None),
+    ("get_profile", {"user_id": "u"}, {"user_id": "u"}, PROFILE, payloads.GetProfilePayload),
     (
         "update_profile",
         {"user_id": "u", "preferences": {"a": 1}},
         {"user_id": "u", "preferences": {"a": 1}},
-        {"user_id": "u", "preferences": {"a": 1}},
-        None,
+        PROFILE,
+        payloads.UpdateProfilePayload,
     ),
-    ("get_state", {"agent": "a"}, {"agent_id": "a"}, {"agent_id": "a", "state": None}, None),
+    ("get_state", {"agent": "a"}, {"agent_id": "a"}, STATE, payloads.GetStatePayload),
     (
         "set_state",
         {"agent": "a", "state": {"b": 1}, "ttl_seconds": 5},
         {"agent_id": "a", "state": {"b": 1}, "ttl": 5},
-        {"agent_id": "a", "state": {"b": 1}},
-        None,
+        STATE,
+        payloads.SetStatePayload,
     ),
 ]
 
@@ -259,8 +277,7 @@ def test_a_method_sends_its_payload_in_both_clients(method, arguments, payload, 
     assert sent[0]["action"] == method.removesuffix("_operation")
     assert sent[0]["session_id"] == "s"
     assert_holds(msgspec.to_builtins(result), data)
-    if payload_type:
-        assert_is_known(payload, payload_type)
+    assert_is_known(payload, payload_type)
 
 
 def assert_holds(plain, data):
@@ -303,10 +320,9 @@ def test_an_action_without_a_session_of_its_own_works_without_one():
 
 
 def test_relate_keeps_its_own_metadata_beside_the_agent():
-    data = {"source_id": "a", "target_id": "b", "relationship_type": "t"}
     with (
-        ScriptedRouter(lambda router, incoming: router.succeed(incoming, data)) as router,
+        ScriptedRouter(lambda router, incoming: router.succeed(incoming, RELATIONSHIP)) as router,
         Client(router.endpoint, agent_id="oven") as client,
     ):
-        assert client.relate("a", "b", "t", metadata={"why": "x"}) == c.Relationship("a", "b", "t")
+        client.relate("a", "b", "t", metadata={"why": "x"})
     assert router.received[0].payload["metadata"] == {"why": "x", "agent_id": "oven"}

@@ -246,7 +246,8 @@ class MemoryActions:
         metadata: Mapping[str, Any] | None = None,
         **options: Unpack[SessionOptions],
     ) -> Call[r.Relationship]:
-        """Tie two memories, from source to target."""
+        """Tie two memories, from source to target; tied already, they get the new strength and
+        metadata. `strength`: 0 to 1. Raises MemoryNotFound."""
         payload = given(
             source_id=source_id,
             target_id=target_id,
@@ -264,7 +265,7 @@ class MemoryActions:
         relationship_type: str,
         **options: Unpack[SessionOptions],
     ) -> Call[r.Removed]:
-        """Untie two memories."""
+        """Untie two memories. Raises MemoryNotFound."""
         payload = given(
             source_id=source_id, target_id=target_id, relationship_type=relationship_type
         )
@@ -279,6 +280,8 @@ class MemoryActions:
         depth: int | None = None,
         **options: Unpack[SessionOptions],
     ) -> Call[r.Related]:
-        """The memories tied to one, up to `depth` (1 to 3) relationships away."""
+        """The memories that relationships lead to from one, up to `depth` (1 to 3) away.
+
+        Raises MemoryNotFound."""
         payload = given(memory_id=memory_id, relationship_type=relationship_type, depth=depth)
         return Call("related", r.Related, payload, options)

@@ -180,45 +180,58 @@ class Relationship(msgspec.Struct, frozen=True):
     source_id: str
     target_id: str
     relationship_type: str
-    strength: float | None = None
-    metadata: dict[str, Any] = {}
+    strength: float
+    metadata: dict[str, Any]
+    created_at: datetime
 
 
 class Removed(msgspec.Struct, frozen=True):
+    """`removed` is False where there was nothing to remove."""
+
     removed: bool
 
 
 class RelatedMemory(Memory, frozen=True):
-    """`depth`: how many relationships away."""
+    """`depth`: how many relationships away; type and strength are those of the last of them."""
 
     relationship_type: str
-    strength: float | None
+    strength: float
     depth: int
 
 
 class Related(msgspec.Struct, frozen=True):
+    """`memories`: the nearest first. `has_more`: some did not fit."""
+
     memories: list[RelatedMemory]
+    has_more: bool
 
 
 class Context(msgspec.Struct, frozen=True):
-    """`text` is ready for a prompt; `memories` are those in it."""
+    """`text` is ready for a prompt; `memories` are those in it. `search_metadata`: of the query."""
 
     text: str
+    token_count: int
     memories: list[Memory]
+    search_metadata: SearchMetadata | None = None
 
 
 class Profile(msgspec.Struct, frozen=True):
+    """Both times are None where the user has no profile."""
+
     user_id: str
-    preferences: dict[str, Any] = {}
-    profile_data: dict[str, Any] = {}
+    preferences: dict[str, Any]
+    profile_data: dict[str, Any]
+    created_at: datetime | None
+    updated_at: datetime | None
 
 
 class AgentState(msgspec.Struct, frozen=True):
     """`state` is None where the agent has none in this session."""
 
     agent_id: str
-    state: dict[str, Any] | None = None
-    expires_at: datetime | None = None
+    state: dict[str, Any] | None
+    updated_at: datetime | None
+    expires_at: datetime | None
 
 
 class Health(msgspec.Struct, frozen=True):

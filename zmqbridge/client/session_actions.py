@@ -88,7 +88,7 @@ class SessionActions:
 
     @action
     def get_profile(self, user_id: str, **options: Unpack[SessionOptions]) -> Call[r.Profile]:
-        """What is known of a user."""
+        """What is known of a user; empty where that is nothing."""
         return Call("get_profile", r.Profile, {"user_id": user_id}, options)
 
     @action
@@ -100,7 +100,7 @@ class SessionActions:
         profile_data: Mapping[str, Any] | None = None,
         **options: Unpack[SessionOptions],
     ) -> Call[r.Profile]:
-        """Merge into a user's profile."""
+        """Merge top-level keys into a user's profile; None removes one."""
         payload = given(user_id=user_id, preferences=preferences, profile_data=profile_data)
         return Call("update_profile", r.Profile, payload, options)
 

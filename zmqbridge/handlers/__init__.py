@@ -1,8 +1,15 @@
 """Action -> handler: what each action of the protocol asks of the core, a few lines each."""
 
-from zmqbridge.handlers import reading, sessions, writing
+from zmqbridge.handlers import context, keeping, reading, relating, sessions, writing
 from zmqbridge.handlers.base import Ask, Changed, Handler, LaneName
 
-HANDLERS: dict[str, Handler] = writing.HANDLERS | reading.HANDLERS | sessions.HANDLERS
+HANDLERS: dict[str, Handler] = (
+    writing.HANDLERS
+    | reading.HANDLERS
+    | sessions.HANDLERS
+    | relating.HANDLERS
+    | context.HANDLERS
+    | keeping.HANDLERS
+)
 
 __all__ = ["HANDLERS", "Ask", "Changed", "Handler", "LaneName"]

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from memories.errors import MemoriesError
-from zmqbridge.payloads import Payload, SummarizePayload
 from zmqbridge.protocol import Request
 
 
@@ -47,7 +46,7 @@ class Handler:
     `keyed`: the answer is kept, to be given again to the same request. `atomic`: a call of `serve`
     is one transaction by itself. `seen` names the memories in a result, for the access log."""
 
-    payload: type[Payload | SummarizePayload]
+    payload: type[msgspec.Struct]
     prepare: Callable[[Ask], Any]
     serve: Serve
     lane: LaneName = LaneName.READS
