@@ -38,9 +38,7 @@ class Household:
         """Pass a request to stop on. The second one makes the orchestrator leave at once."""
         self.is_stopping = True
         for child in self._children.values():
-            if child.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.terminate()
+            _terminate(child)
 
     async def start(self, name: str, *command: str) -> str:
         """Start a child; returns what it prints behind `ready`. Raises ChildEndedError."""
@@ -85,7 +83,7 @@ class Household:
         )
         self._children[name] = child
         if self.is_stopping:
-            self.stop()
+            _terminate(child)  # and no other one: each is asked once
         return child
 
 
@@ -113,6 +111,12 @@ async def _serve(household: Household, admin: str) -> None:
     _say(f"The admin listens on {pages}/admin/.")
     _say("Ctrl-C stops both.")
     await household.wait_for_first_end()
+
+
+def _terminate(child: Process) -> None:
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            child.terminate()
 
 
 async def _pass_on(output: asyncio.StreamReader) -> None:
