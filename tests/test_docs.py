@@ -1,4 +1,4 @@
-"""docs/protocol.md says what the code does: actions, fields, limits, codes and examples."""
+"""The docs say what the code does: actions, fields, limits, codes, examples and lanes."""
 
 import re
 from datetime import UTC, datetime
@@ -13,10 +13,11 @@ from msgspec import inspect
 from zmqbridge import protocol
 from zmqbridge.client import results
 from zmqbridge.config import ServerConfig
-from zmqbridge.handlers import HANDLERS
+from zmqbridge.handlers import HANDLERS, LaneName
 from zmqbridge.payloads import BatchCreatePayload, CreatePayload
 
-PAGE = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text()
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = (DOCS / "protocol.md").read_text()
 
 # What the client decodes each reply's data into: its fields have to be documented.
 DATA = {
@@ -212,3 +213,12 @@ def test_the_example_of_an_error_is_what_the_code_says():
         protocol.read_payload(read, msgspec.json.Decoder(HANDLERS["create"].payload))
     written = msgspec.json.decode(protocol.encode_error("create", "3f0c", refusal.value))
     assert written["error"] == msgspec.json.decode(error)["error"]
+
+
+@pytest.mark.parametrize("lane", LaneName)
+def test_the_lanes_are_the_documented_ones(lane):
+    architecture = (DOCS / "architecture.md").read_text()
+    [actions] = re.findall(rf"^\| {lane} \| (.+?) \|", architecture, re.M)
+    named = {words.split()[0] for words in actions.split(", ")}
+    moved = {"batch_create"} if lane is LaneName.HEAVY else set()  # the large ones
+    assert named - moved == {name for name, each in HANDLERS.items() if each.lane is lane}
