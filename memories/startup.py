@@ -41,6 +41,7 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
             "version 16 or newer is needed."
         )
     try:
+        _check_encoding()
         _check_vector()
         (_migrate if migrate else _check_migrated)()
         language()
@@ -83,6 +84,17 @@ def _wait(stop: Event) -> None:
             stop.wait(_PAUSE_SECONDS)
         else:
             return
+
+
+def _check_encoding() -> None:
+    """In any other encoding some texts cannot be kept, or come back as bytes."""
+    [(encoding,)] = rows(
+        "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+    )
+    if encoding != "UTF8":
+        raise CommandError(
+            f"The encoding of the database is {encoding}; make it with ENCODING 'UTF8'."
+        )
 
 
 def _migrate() -> None:

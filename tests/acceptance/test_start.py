@@ -97,3 +97,12 @@ def test_tables_that_are_missing_are_named_without_migrations(server):
     arguments = ("run_orchestrator", "--no-migrate", "--bind", "tcp://127.0.0.1:0")
     settings = {**server.settings, "DATABASE_URL": server.url("untouched")}
     assert "manage.py migrate" in sentence_of(run_command(*arguments, **settings))
+
+
+def test_a_database_of_another_encoding_is_refused(server):
+    server.rows(
+        "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
+        " LOCALE_PROVIDER libc",
+        database="postgres",
+    )
+    assert "SQL_ASCII" in start_in_vain(server, DATABASE_URL=server.url("ascii"))
