@@ -135,6 +135,12 @@ def check_reply(reply):
         assert reply["error"]["details"]["field"]
 
 
+@pytest.fixture
+def memories(committing_wire):
+    """Ids of memories that exist, by what stands for them in a valid request."""
+    return {name: committing_wire.create().encode() for name in (b"mem-1", b"mem-2")}
+
+
 def test_every_action_is_fuzzed():
     assert VALID.keys() >= HANDLERS.keys()
 
@@ -157,7 +163,9 @@ class TestEveryBodyGetsOneReply:
 
     @settings(FUZZ, max_examples=300)
     @given(st.lists(mutated_requests(), min_size=1, max_size=5))
-    def test_near_valid_ones_together(self, bodies):
+    def test_near_valid_ones_together(self, memories, bodies):
+        for name, memory_id in memories.items():
+            bodies = [body.replace(name, memory_id) for body in bodies]
         replies = Wire(make_answerer()).answer(bodies)
         assert len(replies) == len(bodies)
         for body, reply in zip(bodies, replies, strict=True):
