@@ -77,6 +77,11 @@ FORGET_VECTORS = """
 DELETE FROM embeddings v USING {source}
 WHERE v.owner_id = s.owner_id AND v.memory_id = s.id AND {condition}"""
 
+# Nor is what it said still to be embedded, or shown as what could not be.
+FORGET_TASKS = """
+DELETE FROM embedding_tasks t USING {source}
+WHERE t.owner_id = s.owner_id AND t.memory_id = s.id"""
+
 ALIVE = "m.deleted_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())"
 
 _CHANGE = f"""
@@ -91,7 +96,9 @@ FROM before b JOIN named ON b.owner_id = named.owner_id AND b.id = named.id
 WHERE m.owner_id = b.owner_id AND m.id = b.id
 RETURNING m.id"""
 
-_FORGET = FORGET_VECTORS.format(source="before s", condition="true")
+_FORGET = f"""
+{FORGET_VECTORS.format(source="before s", condition="true")}),
+tasks AS ({FORGET_TASKS.format(source="before s")}"""
 
 _DELETE = _CHANGE.format(condition=ALIVE, changes="deleted_at = named.changed_at", vectors=_FORGET)
 _EXPIRE = _CHANGE.format(

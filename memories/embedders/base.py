@@ -9,6 +9,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from memories.embedders.errors import InvalidAnswer
+
 Vectors: TypeAlias = NDArray[np.float32]
 
 
@@ -65,6 +67,16 @@ def check_vector(values: Sequence[float], dimension: int) -> Vectors:
         raise ValueError("the vector holds a number beyond the range of a float") from None
     unit: Vectors = unit_rows(vector[np.newaxis, :])[0]
     return unit
+
+
+def check_shape(vectors: Vectors, count: int, dimension: int) -> Vectors:
+    """The vectors as they are. Raises InvalidAnswer where they are not one for each text."""
+    if vectors.shape != (count, dimension):
+        raise InvalidAnswer(
+            f"The embedder made vectors of shape {vectors.shape} for {count} texts; "
+            f"it should be {(count, dimension)}."
+        )
+    return vectors
 
 
 def unit_rows(rows: NDArray[np.floating]) -> Vectors:

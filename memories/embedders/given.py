@@ -12,11 +12,11 @@ DEFAULT_DIMENSION = 384
 class GivenEmbedder:
     """Never embeds by itself."""
 
-    name = "given"
     format_version = 1
     embeds_text = False
 
     def __init__(self, dimension: int = DEFAULT_DIMENSION) -> None:
+        self.name = f"given-{dimension}"  # vectors of another length are another model's
         self.dimension = dimension
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:

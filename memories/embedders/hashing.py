@@ -16,11 +16,11 @@ _WORD = re.compile(r"\w+")
 class HashingEmbedder:
     """The same text makes the same vector on every machine and Python."""
 
-    name = "hashing"
     format_version = 1
     embeds_text = True
 
     def __init__(self, dimension: int = DEFAULT_DIMENSION) -> None:
+        self.name = f"hashing-{dimension}"  # vectors of another length are another model's
         self.dimension = dimension
 
     def embed_documents(self, texts: Sequence[str]) -> Vectors:

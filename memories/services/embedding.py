@@ -117,7 +117,7 @@ def claim_tasks(wanted: Wanted, limit: int, *, newest_first: bool = False) -> li
         ORDER BY c.id""",
         wanted.parameters() | {"limit": limit},
     )
-    return [Task(*columns, text_to_embed(speaker, text)) for *columns, speaker, text in claimed]
+    return [Task._make((*row[:5], text_to_embed(*row[5:]))) for row in claimed]
 
 
 def release_tasks(tasks: Sequence[Task]) -> None:
@@ -158,12 +158,13 @@ def keep_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Keep the vectors whose memory is as it was, take what is done off the queue, and set back
     what failed."""
     if done := [outcome for outcome in outcomes if not outcome.error]:
-        _keep([outcome for outcome in done if outcome.vector is not None], done)
+        _keep(done)
     if failed := [outcome for outcome in outcomes if outcome.error]:
         _set_back(failed)
 
 
-def _keep(made: Sequence[Outcome], done: Sequence[Outcome]) -> None:
+def _keep(done: Sequence[Outcome]) -> None:
+    made = [(each.task, vector_text(each.vector)) for each in done if each.vector is not None]
     with transaction.atomic():
         if made:
             # A memory may stand in two tasks; rows are locked in the order of all who change them.
@@ -184,19 +185,19 @@ def _keep(made: Sequence[Outcome], done: Sequence[Outcome]) -> None:
                 ON CONFLICT (owner_id, model_id, memory_id)
                 DO UPDATE SET version = excluded.version, embedding = excluded.embedding""",
                 [
-                    [outcome.task.owner_id for outcome in made],
-                    [outcome.task.memory_id for outcome in made],
-                    [outcome.task.model_id for outcome in made],
-                    [outcome.task.content_version for outcome in made],
-                    [vector_text(outcome.vector) for outcome in made],
+                    [task.owner_id for task, _ in made],
+                    [task.memory_id for task, _ in made],
+                    [task.model_id for task, _ in made],
+                    [task.content_version for task, _ in made],
+                    [vector for _, vector in made],
                 ],
             )
         rows("DELETE FROM embedding_tasks WHERE id = ANY(%s)", [_ids(done)])
 
 
-def vector_text(vector: Vectors | None) -> str | None:
+def vector_text(vector: Vectors) -> str:
     """A vector as PostgreSQL reads it."""
-    return None if vector is None else f"[{','.join(map(str, vector.tolist()))}]"
+    return f"[{','.join(map(str, vector.tolist()))}]"
 
 
 def _set_back(failed: Sequence[Outcome]) -> None:

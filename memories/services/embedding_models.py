@@ -4,9 +4,11 @@ Several can live at once: a new one is filled while the old one serves, then swi
 transaction. Called by search, the embedding job and the command `embedding_models`.
 """
 
+import logging
 import time
 from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -19,10 +21,14 @@ from memories.embedders.errors import EmbedderLoadError
 from memories.embedders.loading import load_embedder
 from memories.models import EmbeddingModel
 
+logger = logging.getLogger(__name__)
+
 State = EmbeddingModel.State
 
 # How long a process may go on with the model that served before a switch; its vectors stay.
-_LOOK_AGAIN_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 1.0
+# A model that cannot load is not tried again at every search: it may take seconds to fail.
+_LOAD_AGAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +44,65 @@ class _Embedders:
 
     def __init__(self) -> None:
         self._loaded: dict[str, Embedder] = {}
+        self._failed: dict[str, tuple[float, EmbedderLoadError]] = {}
         self._lock = Lock()
 
     def get(self, kind: str) -> Embedder:
+        """Raises EmbedderLoadError."""
         with self._lock:
             if kind not in self._loaded:
-                self._loaded[kind] = load_embedder(
-                    kind, settings.DATA_DIR, settings.EMBEDDER_OPTIONS
-                )
+                self._loaded[kind] = self._load(kind)
             return self._loaded[kind]
+
+    def _load(self, kind: str) -> Embedder:
+        until, error = self._failed.get(kind, (0.0, None))
+        if error and time.monotonic() < until:
+            raise error
+        try:
+            return load_embedder(kind, settings.DATA_DIR, settings.EMBEDDER_OPTIONS)
+        except EmbedderLoadError as error:
+            self._failed[kind] = time.monotonic() + _LOAD_AGAIN_SECONDS, error
+            raise
 
     def close(self) -> None:
         with self._lock:
             for embedder in self._loaded.values():
                 embedder.close()
             self._loaded.clear()
+            self._failed.clear()
 
 
 embedders = _Embedders()
 _serving: tuple[float, Serving | None] | None = None
+_made_here: tuple[float, dict[int, Embedder]] | None = None
 
 
 def serving() -> Serving | None:
-    """What answers searches by meaning now, or None where nothing does."""
+    """What answers searches by meaning now, or None where nothing does.
+
+    Raises EmbedderLoadError where this process has not the embedder of the active model.
+    """
     global _serving
-    if _serving is None or _serving[0] < time.monotonic():
-        _serving = time.monotonic() + _LOOK_AGAIN_SECONDS, _look()
-    return _serving[1]
+    kept = _serving
+    if kept is None or kept[0] < time.monotonic():
+        kept = _serving = time.monotonic() + LOOK_AGAIN_SECONDS, _look()
+    return kept[1]
+
+
+def models_made_here() -> dict[int, Embedder]:
+    """The models whose vectors this process can make. One that does not load here, or is set up
+    otherwise, is another process's to fill: its tasks are left alone."""
+    global _made_here
+    kept = _made_here
+    if kept is None or kept[0] < time.monotonic():
+        kept = _made_here = time.monotonic() + LOOK_AGAIN_SECONDS, _look_for_made_here()
+    return kept[1]
 
 
 def forget_serving() -> None:
     """Look again at the next search."""
-    global _serving
-    _serving = None
+    global _serving, _made_here
+    _serving = _made_here = None
 
 
 def name_of(embedder: Embedder) -> str:
@@ -90,9 +122,12 @@ def set_up_model() -> list[str]:
 
 
 def add_model(kind: str) -> EmbeddingModel:
-    """A model that is to be filled; the one that is there, where its vectors exist already."""
+    """A model that is to be filled; the one that is there, where its vectors exist already.
+
+    Raises EmbedderLoadError.
+    """
     embedder = embedders.get(kind)
-    model, made = EmbeddingModel.objects.get_or_create(
+    model, _ = EmbeddingModel.objects.get_or_create(
         name=name_of(embedder),
         defaults={
             "kind": kind,
@@ -101,29 +136,40 @@ def add_model(kind: str) -> EmbeddingModel:
             "created_at": timezone.now(),
         },
     )
-    if not made and model.state == State.RETIRED:
-        EmbeddingModel.objects.filter(id=model.id, state=State.RETIRED).update(state=State.FILLING)
+    if EmbeddingModel.objects.filter(id=model.id, state=State.RETIRED).update(state=State.FILLING):
         model.refresh_from_db()
+    forget_serving()
     return model
 
 
-def activate_model(model: EmbeddingModel) -> None:
-    """Switch searches to it, in one transaction; the model that served stays ready to go back."""
+def activate_model(model: EmbeddingModel) -> bool:
+    """Switch searches to it, in one transaction; the model that served stays ready to go back.
+
+    False, and nothing changes, where it has been retired meanwhile.
+    """
     with transaction.atomic():
+        rows("LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE")  # one switch at a time
+        usable = EmbeddingModel.objects.exclude(state=State.RETIRED).filter(id=model.id)
+        if not usable.exists():
+            return False
         EmbeddingModel.objects.filter(state=State.ACTIVE).exclude(id=model.id).update(
             state=State.READY
         )
-        EmbeddingModel.objects.filter(id=model.id).update(
-            state=State.ACTIVE, activated_at=timezone.now()
-        )
+        usable.update(state=State.ACTIVE, activated_at=timezone.now())
     forget_serving()
+    return True
 
 
-def fill_model(model: EmbeddingModel, after_id: str, limit: int) -> str:
-    """Queue up to `limit` memories that this model has no vector of, in the order of their ids.
+class Queued(NamedTuple):
+    """`last_id`: of the memories looked at, "" when all have been; `tasks`: how many are new."""
 
-    Returns the last id looked at, or "" when all have been: start with "" and go on from there.
-    """
+    last_id: str
+    tasks: int
+
+
+def fill_model(model: EmbeddingModel, after_id: str, limit: int) -> Queued:
+    """Look at up to `limit` memories in the order of their ids, and queue those that have neither
+    a vector of this model nor a task: start with "" and go on from the last id."""
     found = rows(
         """
         WITH batch AS (
@@ -135,11 +181,12 @@ def fill_model(model: EmbeddingModel, after_id: str, limit: int) -> str:
             WHERE b.wanted AND NOT EXISTS (SELECT FROM embeddings e WHERE e.owner_id = b.owner_id
                     AND e.model_id = %(model)s AND e.memory_id = b.id)
                 AND NOT EXISTS (SELECT FROM embedding_tasks t WHERE t.owner_id = b.owner_id
-                    AND t.model_id = %(model)s AND t.memory_id = b.id))
-        SELECT max(id) FROM batch""",
+                    AND t.model_id = %(model)s AND t.memory_id = b.id)
+            RETURNING 1)
+        SELECT max(id), (SELECT count(*) FROM queued) FROM batch""",
         {"after": after_id, "limit": limit, "model": model.id},
     )
-    return found[0][0] or ""
+    return Queued(found[0][0] or "", found[0][1])
 
 
 def index_name(model_id: int) -> str:
@@ -176,8 +223,35 @@ def has_index(model_id: int) -> bool:
 
 
 def _look() -> Serving | None:
-    found = rows("SELECT id, kind FROM embedding_models WHERE state = 'active'")
-    return Serving(found[0][0], embedders.get(found[0][1])) if found else None
+    active = EmbeddingModel.objects.filter(state=State.ACTIVE).first()
+    return Serving(active.id, embedder_of(active)) if active else None
+
+
+def _look_for_made_here() -> dict[int, Embedder]:
+    found = {}
+    for model in EmbeddingModel.objects.exclude(state=State.RETIRED):
+        try:
+            embedder = embedder_of(model)
+        except EmbedderLoadError as error:
+            logger.debug("%s", error)
+        else:
+            if embedder.embeds_text:
+                found[model.id] = embedder
+    return found
+
+
+def embedder_of(model: EmbeddingModel) -> Embedder:
+    """The embedder that made the model's vectors. Raises EmbedderLoadError where the one of that
+    kind would make others here: compared with them, they would find at random."""
+    embedder = embedders.get(model.kind)
+    if (name_of(embedder), embedder.dimension) != (model.name, model.dimension):
+        raise EmbedderLoadError(
+            f"The stored vectors are of {model.name} with {model.dimension} dimensions, but the "
+            f"embedder {model.kind} is now {name_of(embedder)} with {embedder.dimension}: set it "
+            f"back as it was, or run `python manage.py embedding_models add {model.kind}` and "
+            "activate that."
+        )
+    return embedder
 
 
 def _set_up() -> list[str]:
@@ -187,13 +261,7 @@ def _set_up() -> list[str]:
             return []
         activate_model(add_model(settings.EMBEDDER))
         return []
-    embedder = embedders.get(active.kind)
-    if name_of(embedder) != active.name:
-        raise ImproperlyConfigured(
-            f"The stored vectors are of {active.name}, but the embedder {active.kind} is now "
-            f"{name_of(embedder)}: set it back as it was, or run "
-            f"`python manage.py embedding_models add {active.kind}` and activate that."
-        )
+    embedder_of(active)
     if settings.EMBEDDER not in (active.kind, "none"):
         return [
             f"EMBEDDER is {settings.EMBEDDER}, but searches are served by {active.kind}: run "

@@ -9,7 +9,16 @@ from uuid import UUID
 
 import msgspec
 
-from memories.changes import ALIVE, FORGET_VECTORS, KEPT, LOCKED, QUEUE, notify_changed, rows
+from memories.changes import (
+    ALIVE,
+    FORGET_TASKS,
+    FORGET_VECTORS,
+    KEPT,
+    LOCKED,
+    QUEUE,
+    notify_changed,
+    rows,
+)
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
 from memories.services.owners import names_of
 from memories.services.results import Revised
@@ -123,6 +132,7 @@ def _update_sql() -> str:
         SELECT b.owner_id, b.id, n.text FROM before b
         JOIN named n ON b.owner_id = n.owner_id AND b.id = n.id WHERE n.content IS NOT NULL),
     forgotten AS ({FORGET_VECTORS.format(source="said s", condition="true")}),
+    outdated AS ({FORGET_TASKS.format(source="said s")}),
     queued AS ({QUEUE.format(source="said s", condition="s.text <> ''")}),
     changed AS (
         UPDATE memory_entries m SET

@@ -86,11 +86,13 @@ class SearchResults(msgspec.Struct, frozen=True):
 def search_memories(queries: Sequence[Query]) -> list[SearchResults | MemoriesError]:
     """Best first. The queries are embedded in one model call; each then has its own statements,
     since ranking outweighs the round trip and a slow one is to delay no other."""
+    current: Serving | None = None
+    vectors: Sequence[Vectors | MemoriesError | None]
     try:
         current = serving()
+        vectors = _vectors(current, queries)
     except EmbeddingError as error:
-        return [SearchFailed(str(error))] * len(queries)
-    vectors = _vectors(current, queries)
+        vectors = [SearchFailed(str(error))] * len(queries)
     return [_search(query, current, vector) for query, vector in zip(queries, vectors, strict=True)]
 
 
@@ -137,7 +139,7 @@ def _wait_for_pending(query: Query, current: Serving) -> int:
     deadline = time.monotonic() + settings.EMBED_WAIT_SECONDS
     if query.deadline is not None:
         deadline = min(deadline, query.deadline - _RESERVE_SECONDS)
-    return embed_pending(query.filter.searched_owner(), current.model_id, deadline)
+    return embed_pending(query.filter, current, deadline)
 
 
 def _by_meaning(query: Query, current: Serving, vector: Vectors, pending: int) -> SearchResults:
