@@ -61,8 +61,10 @@ def read_query(query: str) -> LexicalQuery:
 
 
 def must_sql() -> str:
-    """The condition that a memory `m` has the query's phrases and none of its exclusions."""
-    return f"m.search @@ websearch_to_tsquery('{language()}', %(must)s)"
+    """The condition that a memory `m` has the query's phrases and none of its exclusions. Stop
+    words alone ask for nothing: as a tsquery they would match nothing."""
+    must = f"websearch_to_tsquery('{language()}', %(must)s)"
+    return f"(numnode({must}) = 0 OR m.search @@ {must})"
 
 
 def lexical_ctes(owned: bool) -> str:
