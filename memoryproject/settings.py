@@ -10,6 +10,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from memories.chat.options import ChatOptions
 from memories.embedders.options import EmbedderOptions, OpenAiOptions
 from memories.services.weights import Weights
 
@@ -202,6 +203,26 @@ EMBEDDER_OPTIONS = EmbedderOptions(
         api_key=env.str("OPENAI_API_KEY", default=""),
     ),
 )
+
+
+def _summary_model() -> ChatOptions | None:
+    """The chat model that writes summaries; None where they are made of the memories' sentences."""
+    model = env.str("OPENAI_SUMMARY_MODEL", default="")
+    if not model:
+        return None
+    base_url = env.str("OPENAI_BASE_URL", default="")
+    if not base_url.startswith(("http://", "https://")):
+        raise ImproperlyConfigured(
+            "OPENAI_SUMMARY_MODEL needs an OPENAI_BASE_URL such as https://host/v1, "
+            f"not {base_url!r}."
+        )
+    api_key = env.str("OPENAI_API_KEY", default="")
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise ImproperlyConfigured("OPENAI_API_KEY holds what no header can carry.")
+    return ChatOptions(base_url, model, api_key)
+
+
+SUMMARY_MODEL = _summary_model()
 
 
 def _weights() -> Weights:

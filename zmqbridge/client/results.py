@@ -148,9 +148,12 @@ class TimeRange(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
+    """`method`: "extractive", in the memories' own words, or "model", by a language model."""
+
     summary: str
     memory_count: int
     time_range: TimeRange | None = None
+    method: str = "extractive"
 
 
 class Revision(msgspec.Struct, frozen=True):

@@ -68,7 +68,7 @@ class SessionActions:
         end: datetime | None = None,
         **options: Unpack[SessionOptions],
     ) -> Call[r.Summary]:
-        """Sum up what the session holds, in a few sentences of its own."""
+        """Sum up what the session holds, in a few sentences."""
         payload = given(memory_type=memory_type, time_range=span(start, end))
         return Call("summarize", r.Summary, payload, options, needs_session=True)
 

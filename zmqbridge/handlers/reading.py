@@ -108,6 +108,7 @@ def _summarize(item: tuple[payloads.SummarizePayload, Filter]) -> dict[str, Any]
     asked = payload.time_range or payloads.TimeRange()
     return {
         "summary": summary.text,
+        "method": summary.method,
         "memory_count": summary.memory_count,
         "time_range": {"start": asked.start or summary.start, "end": asked.end or summary.end},
     }
