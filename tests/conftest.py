@@ -1,6 +1,7 @@
 import pytest
 
-from memories.services import sessions, statistics
+from memories.services import embedding_models, sessions, statistics, vectors
+from tests.embedders import TrialEmbedder, serve_by
 from tests.factories import Wire, make_answerer
 
 
@@ -10,6 +11,24 @@ def _forget_what_the_process_remembers():
     yield
     sessions.forget_owners()
     statistics._kept.clear()
+    vectors._kept.clear()
+    embedding_models.forget_serving()
+
+
+@pytest.fixture
+def embedders():
+    """What the process has loaded; what a test adds goes with it."""
+    loaded = embedding_models.embedders._loaded
+    before = dict(loaded)
+    yield loaded
+    loaded.clear()
+    loaded.update(before)
+
+
+@pytest.fixture
+def trial(db, embedders):
+    """The embedder of the active model. Ask for the fixture of the database before it, if any."""
+    return serve_by(TrialEmbedder())
 
 
 @pytest.fixture
