@@ -10,7 +10,7 @@ ARGS ?=
 bin := $(VENV)/bin
 python := $(bin)/python
 
-.PHONY: run test demo lint clean
+.PHONY: run test demo bench lint clean
 
 run: $(VENV)/installed
 	@$(python) deploy/run.py --admin $(ADMIN)
@@ -20,6 +20,9 @@ test: $(VENV)/installed-dev
 
 demo: $(VENV)/installed
 	$(python) -m zmqbridge demo --endpoint $(ENDPOINT) docs/examples/household.jsonl
+
+bench: $(VENV)/installed
+	$(python) -m benchmarks $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(bin)/ruff check .
