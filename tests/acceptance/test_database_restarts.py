@@ -95,7 +95,8 @@ def test_a_stop_without_the_database_refuses_what_was_accepted(own_server, start
     peer = connect(orchestrator)
     own_server.stop("immediate")
     try:
-        peer.send(*(create(new_name("s"), "lost") for _ in range(10)))
+        peer.send(*(create(new_name("s"), "lost") for _ in range(10)), request("ping"))
+        assert peer.receive()["action"] == "ping"  # and so the ten are accepted
         code, seconds = orchestrator.stop()
     finally:
         own_server.start()

@@ -55,7 +55,10 @@ def test_every_request_that_was_carried_out_is_answered(server, start, connect):
             answers.append(peer.receive(3))
     except NoReply:
         stored = server.rows("SELECT id FROM memory_entries WHERE session_id = %s", session)
-    assert {answer["data"]["memory_id"] for answer in answers} == {row[0] for row in stored}
+    refusals = {answer["error"]["code"] for answer in answers if answer["status"] == "error"}
+    assert refusals <= {"rate_limit_exceeded"}
+    made = {answer["data"]["memory_id"] for answer in answers if answer["status"] == "success"}
+    assert made == {row[0] for row in stored}
     assert stopping.process.wait(20) == 0
 
 
