@@ -4,30 +4,69 @@ With DATABASE_URL set it works in that database instead.
 """
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from memoryproject.postgres.launch import ensure_running
+from memoryproject.postgres.layout import Layout
+
 ROOT = Path(__file__).resolve().parent.parent
-_START_SECONDS = 120
+_END_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running orchestrator: where it answers, its process, its database, its environment."""
+
+    endpoint: str
+    process_id: int
+    database: str
+    environment: Mapping[str, str]
+    start_seconds: float
 
 
 @contextmanager
 def orchestrator(environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yields the endpoint; `environment` adds settings."""
-    with tempfile.TemporaryDirectory(prefix="memories-bench-") as folder:
-        Path(folder).chmod(0o755)
-        settings = os.environ | {"DATA_DIR": folder, "LOG_LEVEL": "WARNING"} | (environment or {})
-        with running(settings) as endpoint:
-            yield endpoint
+    with serving(environment) as served:
+        yield served.endpoint
 
 
 @contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[str]:
-    """A `run_orchestrator` in that environment, until the block ends."""
+def serving(environment: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """`environment` adds settings."""
+    folder = Path(tempfile.mkdtemp(prefix="memories-bench-"))
+    folder.chmod(0o755)  # the embedded server may run under another account
+    settings = {"DATABASE_URL": "", **os.environ, "DATA_DIR": str(folder), **(environment or {})}
+    try:
+        start = time.perf_counter()
+        with _running(settings) as process:
+            endpoint = _endpoint(process)
+            seconds = time.perf_counter() - start
+            database = settings.get("DATABASE_URL") or ensure_running(folder).dsn("memories")
+            yield Served(endpoint, process.pid, database, settings, seconds)
+    finally:
+        _end_server(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def another(served: Served, environment: Mapping[str, str]) -> Iterator[str]:
+    """A second orchestrator on the same database, with other settings; yields its endpoint."""
+    with _running({**served.environment, **environment}) as process:
+        yield _endpoint(process)
+
+
+@contextmanager
+def _running(environment: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_orchestrator", "--bind", "tcp://127.0.0.1:0"],
         cwd=ROOT,
@@ -36,7 +75,7 @@ def running(environment: Mapping[str, str]) -> Iterator[str]:
         text=True,
     )
     try:
-        yield _endpoint(process)
+        yield process
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -48,3 +87,13 @@ def _endpoint(process: "subprocess.Popen[str]") -> str:
         if line.startswith("ready"):
             return line.split()[1]
     raise SystemExit(f"The orchestrator did not start (exit code {process.wait()}).")
+
+
+def _end_server(folder: Path) -> None:
+    """End the embedded server now: it would outlive its folder as long as this process lives."""
+    pid_file = Layout(folder.resolve()).postmaster_pid
+    with suppress(FileNotFoundError, ProcessLookupError, IndexError):
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
+    deadline = time.monotonic() + _END_SECONDS
+    while pid_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)

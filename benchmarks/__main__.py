@@ -1,0 +1,90 @@
+"""The benchmarks: floors and scenarios side by side, as a table, JSON and plots.
+
+python -m benchmarks [--quick] [--only NAME ...] [--rows N] [--json FILE] [--plots DIR]
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.bench import Bench
+from benchmarks.figures import Figure
+from benchmarks.floors import echo_server, measure_floors
+from benchmarks.report import as_json, beyond_guard, table_of, write_json
+from benchmarks.scenarios import GROUPS, Group
+from benchmarks.serving import serving
+
+_QUICK_SCALE = 0.1
+_LARGE_OWNER = 10_000
+
+
+def main() -> None:
+    options = _options()
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    loads = [os.getloadavg()[0]]
+    rounds: dict[str, list[Figure]] = {}
+    for name, group in GROUPS.items():
+        if wanted := _wanted(group, options.only):
+            for figure in _measure(group, wanted, options, console, name):
+                rounds.setdefault(figure.name, []).append(figure)
+    loads.append(os.getloadavg()[0])
+    console.print(table_of(rounds))
+    console.print(f"Load average before and after: {loads[0]:.1f}, {loads[1]:.1f}")
+    report = as_json(rounds, vars(options), loads)
+    if options.json:
+        write_json(options.json, report)
+    if options.plots:
+        _draw(report, options.plots)
+    if options.check and (faults := beyond_guard(rounds)):
+        sys.exit("Slower than the guard allows:\n" + "\n".join(faults))
+
+
+def _options() -> argparse.Namespace:
+    names = [name for group in GROUPS.values() for name in group.scenarios]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the requests, two rounds")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--rows", type=int, default=10_000, help="memories stored before")
+    parser.add_argument("--rounds", type=int, help="each figure is the median of so many")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="as SVG; needs matplotlib")
+    parser.add_argument("--check", action="store_true", help="fail where a guard is passed")
+    return parser.parse_args()
+
+
+def _draw(report: dict[str, Any], folder: Path) -> None:
+    try:
+        from benchmarks.plots import draw_all
+    except ImportError:
+        sys.exit("Plots need matplotlib: pip install -r requirements-bench.txt")
+    draw_all(report, folder)
+
+
+def _wanted(group: Group, only: list[str] | None) -> list[str]:
+    return [name for name in group.scenarios if not only or name in only]
+
+
+def _measure(
+    group: Group, wanted: list[str], options: argparse.Namespace, console: Console, name: str
+) -> Iterator[Figure]:
+    with echo_server() as echo, serving({"EMBEDDER": group.embedder}) as served:
+        bench = Bench(served, echo, _QUICK_SCALE if options.quick else 1)
+        bench.load(options.rows, large=round(_LARGE_OWNER * (0.2 if options.quick else 1)))
+        count = options.rounds or (2 if options.quick else 3)
+        for number in range(1, count + 1):
+            with console.status(f"{name}, round {number} of {count}: floors") as status:
+                yield from measure_floors(bench)
+                for scenario in wanted:
+                    status.update(f"{name}, round {number} of {count}: {scenario}")
+                    yield from group.scenarios[scenario](bench)
+
+
+if __name__ == "__main__":
+    main()

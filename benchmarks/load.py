@@ -1,0 +1,251 @@
+"""Fills a database with memories of many owners, to measure what size costs. Not for real data.
+
+    DATABASE_URL=... python -m benchmarks.load --rows 1000000 [--owners 1000] [--large 10000]
+
+Works in the database that the settings name, whose tables must be there (`manage.py migrate`).
+Text is believable talk; vectors, where a model is active there, are unit vectors by chance around
+common centres. Rows come by COPY and one INSERT a chunk; what can be indexed later is.
+"""
+
+import argparse
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import django
+import msgspec
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+from rich.progress import track
+
+from benchmarks.workload import LARGE_USER, Talk
+from memories import ids
+
+_CHUNK_ROWS = 20_000
+_SESSION_ROWS = 50  # memories of one session
+_SESSIONS_MOST = 20
+_REBUILD_ROWS = 50_000  # from so many on, indexes are dropped first and built after
+Vectors = NDArray[Any]  # a vector a row
+_YEAR = timedelta(days=365)
+_CENTRES = 256
+_NOISE = 0.9  # length of what is added to a centre, which has length 1
+
+_STAGE_SQL = """
+CREATE TEMPORARY TABLE IF NOT EXISTS bench_stage (id text, owner_id uuid, session_id text,
+    memory_type text, content jsonb, content_bytes int, tags text[], priority int,
+    created_at timestamptz) ON COMMIT PRESERVE ROWS"""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """An owner with the sessions that its memories are spread over."""
+
+    owner_id: UUID
+    user_id: str
+    sessions: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    id: int
+    dimension: int
+
+
+def user_of(number: int) -> str:
+    return f"bench-user-{number}"
+
+
+def load(rows: int, owners: int, large: int) -> None:
+    """Add `rows` memories spread evenly over `owners`, and `large` of one owner more."""
+    everyone = [_speaker(user_of(number), rows // owners) for number in range(owners)]
+    of_rows = [everyone[number % owners] for number in range(rows)]
+    of_rows += [_speaker(LARGE_USER, large)] * large
+    if not of_rows:
+        return
+    _store_sessions({speaker.user_id: speaker for speaker in of_rows}.values())
+    model = _active_model()
+    with _indexes_built_after(len(of_rows)):
+        chunks = range(0, len(of_rows), _CHUNK_ROWS)
+        for start in track(chunks, "memories", disable=len(of_rows) < _REBUILD_ROWS):
+            made = _store_rows(of_rows[start : start + _CHUNK_ROWS], start, len(of_rows))
+            if model:
+                _store_vectors(made, model, start)
+    if model:
+        _index_vectors()
+    for table in ("sessions", "memory_entries", "embeddings"):
+        _run(f"VACUUM (ANALYZE) {table}")
+
+
+def _run(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _speaker(user_id: str, memories: int) -> Speaker:
+    owner_id = ids.owner_of_user(user_id)
+    count = max(1, min(memories // _SESSION_ROWS, _SESSIONS_MOST))
+    made = [ids.session_id(owner_id, secrets.token_bytes(16)) for _ in range(count)]
+    return Speaker(owner_id, user_id, made)
+
+
+def _store_sessions(speakers: Iterable[Speaker]) -> None:
+    rows = [(an_id, each.owner_id, each.user_id) for each in speakers for an_id in each.sessions]
+    _run(
+        "INSERT INTO sessions (id, owner_id, user_id, session_type, metadata, summary, created_at,"
+        " updated_at, is_archived)"
+        " SELECT id, owner_id, user_id, 'conversation', '{}', '', now(), now(), false"
+        " FROM unnest(%s::text[], %s::uuid[], %s::text[]) AS n (id, owner_id, user_id)",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+def _store_rows(speakers: Sequence[Speaker], start: int, total: int) -> list[tuple[UUID, str]]:
+    """Returns owner and id of each row. `start`: how many of `total` came before."""
+    talk = Talk(seed=start)
+    since = datetime.now(UTC) - _YEAR
+    made = []
+    with connection.cursor() as cursor:
+        cursor.execute(_STAGE_SQL)
+        with cursor.copy("COPY bench_stage FROM STDIN") as copy:
+            for number, speaker in enumerate(speakers, start):
+                memory = talk.memory()
+                content = msgspec.json.encode(memory["content"]).decode()
+                an_id = ids.memory_id(speaker.owner_id, secrets.token_bytes(16))
+                made.append((speaker.owner_id, an_id))
+                copy.write_row(
+                    (
+                        an_id,
+                        speaker.owner_id,
+                        speaker.sessions[number * len(speaker.sessions) // total],
+                        memory["memory_type"],
+                        content,
+                        len(content),
+                        memory["tags"],
+                        memory["priority"],
+                        since + _YEAR * (number / total),
+                    )
+                )
+        cursor.execute(_insert_sql())
+        cursor.execute("TRUNCATE bench_stage")
+    return made
+
+
+def _insert_sql() -> str:
+    from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
+
+    return f"""
+    INSERT INTO memory_entries (id, owner_id, session_id, memory_type, content, content_bytes, text,
+        speaker, words, search, tags, priority, source_agent, created_by, version, content_version,
+        created_at, updated_at)
+    SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes, t.text,
+        {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")}, length(w.search), w.search,
+        n.tags, n.priority, 'voice', '', 1, 1, n.created_at, n.created_at
+    FROM bench_stage n
+        CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
+        CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w"""
+
+
+def _active_model() -> Model | None:
+    found = _run("SELECT id, dimension FROM embedding_models WHERE state = 'active'")
+    return Model(*found[0]) if found else None
+
+
+def _store_vectors(made: Sequence[tuple[UUID, str]], model: Model, seed: int) -> None:
+    """By binary COPY: as text, a vector takes longer to write and read than to store."""
+    record = np.dtype(
+        [
+            ("fields", ">i2"),
+            *_field("owner", "V16"),
+            *_field("memory", f"V{len(made[0][1])}"),
+            *_field("model", ">i8"),
+            *_field("version", ">i4"),
+            ("vector_bytes", ">i4"),
+            ("dimension", ">i2"),
+            ("unused", ">i2"),
+            ("vector", ">f4", (model.dimension,)),
+        ]
+    )
+    records = np.zeros(len(made), record)
+    records["fields"] = 5
+    for name in ("owner", "memory", "model", "version"):
+        records[f"{name}_bytes"] = record[name].itemsize
+    records["owner"] = np.array([owner.bytes for owner, _ in made], "V16")
+    records["memory"] = np.array([an_id.encode() for _, an_id in made], record["memory"])
+    records["model"], records["version"] = model.id, 1
+    records["vector_bytes"] = 4 + 4 * model.dimension
+    records["dimension"] = model.dimension
+    records["vector"] = unit_vectors(len(made), model.dimension, seed)
+    columns = "owner_id, memory_id, model_id, version, embedding"
+    with connection.cursor() as cursor:
+        sql = f"COPY embeddings ({columns}) FROM STDIN (FORMAT binary)"
+        with cursor.copy(sql) as copy:
+            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
+            copy.write(records.tobytes())
+            copy.write(b"\xff\xff")
+
+
+def unit_vectors(count: int, dimension: int, seed: int) -> Vectors:
+    """Around common centres, as the vectors of real texts are; the centres are always the same."""
+    centres = _scaled(np.random.default_rng(0).standard_normal((_CENTRES, dimension)))
+    chance = np.random.default_rng(seed + 1)
+    noise = _scaled(chance.standard_normal((count, dimension))) * _NOISE
+    return _scaled(centres[chance.integers(_CENTRES, size=count)] + noise).astype(np.float32)
+
+
+def _scaled(vectors: Vectors) -> Vectors:
+    scaled: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return scaled
+
+
+def _field(name: str, kind: str) -> list[tuple[str, str]]:
+    return [(f"{name}_bytes", ">i4"), (name, kind)]
+
+
+@contextmanager
+def _indexes_built_after(rows: int) -> Iterator[None]:
+    """Drop the plain indexes of memory_entries and build them once all rows are there."""
+    found = []
+    if rows >= _REBUILD_ROWS:
+        found = _run(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+            " WHERE indrelid = 'memory_entries'::regclass AND NOT indisunique"
+        )
+    for name, _ in found:
+        _run(f"DROP INDEX {name}")
+    try:
+        yield
+    finally:
+        for _, definition in track(found, "indexes", disable=not found):
+            _run(definition)
+
+
+def _index_vectors() -> None:
+    from memories.models import EmbeddingModel
+    from memories.services.embedding_models import index_vectors
+
+    index_vectors(EmbeddingModel.objects.get(state="active"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--owners", type=int, default=1_000)
+    parser.add_argument("--large", type=int, default=0, help="memories of one owner more")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memoryproject.settings")
+    django.setup()
+    start = time.perf_counter()
+    load(options.rows, options.owners, options.large)
+    print(f"{options.rows + options.large} memories in {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Plots of a run's JSON, as SVG for docs/benchmarks.md.
+
+python -m benchmarks.plots RESULT.json DIRECTORY
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks import floors
+from benchmarks.scenarios.mixed_day import ACTIONS
+
+Figures = Mapping[str, Mapping[str, Any]]
+
+_COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7b5ea7", "#b8860b", "#444444")
+_LATENCIES = (
+    floors.ECHO,
+    "read cached, 1 in flight",
+    "read uncached, 1 in flight",
+    floors.COMMIT,
+    "create, 1 in flight",
+    "keyword search, 1 in flight",
+    "hybrid search, 1 in flight",
+)
+_THROUGHPUTS = (
+    ("create", "create, {} in flight"),
+    ("read cached", "read cached, {} in flight"),
+    ("read uncached", "read uncached, {} in flight"),
+    ("update", "update, {} in flight"),
+)
+_IN_FLIGHT = (1, 16, 256)
+
+
+def draw_all(report: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write every plot that the figures of the run allow; returns their paths."""
+    matplotlib.rcParams["svg.hashsalt"] = "benchmarks"  # the same figures give the same file
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name, draw in _PLOTS.items():
+        figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        if draw(axes, report["figures"]):
+            path = folder / f"{name}.svg"
+            figure.savefig(path, metadata={"Date": None})
+            drawn.append(path)
+    return drawn
+
+
+def _draw_latencies(axes: Axes, figures: Figures) -> bool:
+    known = [name for name in _LATENCIES if name in figures]
+    for place, name in enumerate(known):
+        style = "--" if name.startswith("floor") else "-"
+        colour = _COLOURS[place % len(_COLOURS)]
+        axes.plot(
+            figures[name]["percentiles_ms"][:100], range(100), style, color=colour, label=name
+        )
+    axes.set(xscale="log", xlabel="milliseconds", ylabel="% of requests answered within")
+    axes.set_title("Latency, one request at a time")
+    axes.legend(fontsize="small", frameon=False)
+    return bool(known)
+
+
+def _draw_throughput(axes: Axes, figures: Figures) -> bool:
+    drawn = False
+    for (label, pattern), colour in zip(_THROUGHPUTS, _COLOURS, strict=False):
+        points = [
+            (n, figures[name]["rate"]) for n in _IN_FLIGHT if (name := pattern.format(n)) in figures
+        ]
+        if len(points) > 1:
+            axes.plot(*zip(*points, strict=True), "o-", color=colour, label=label)
+            drawn = True
+    for name, style in ((floors.COMMIT, "--"), (floors.COMMIT_MANY, ":")):
+        if name in figures:
+            axes.axhline(figures[name]["rate"], linestyle=style, color="#888888", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="requests in flight", ylabel="requests a second")
+    axes.set_xticks(_IN_FLIGHT, [str(count) for count in _IN_FLIGHT])
+    axes.set_title("Throughput against requests in flight")
+    axes.legend(fontsize="small", frameon=False)
+    return drawn
+
+
+def _draw_mixed_day(axes: Axes, figures: Figures) -> bool:
+    known = [action for action in ACTIONS if f"mixed day, {action}" in figures]
+    for place, (percent, colour) in enumerate(zip((50, 95, 99), _COLOURS, strict=False)):
+        heights = [figures[f"mixed day, {action}"]["percentiles_ms"][percent] for action in known]
+        places = [index + (place - 1) * 0.26 for index in range(len(known))]
+        axes.bar_label(
+            axes.bar(places, heights, 0.25, color=colour, label=f"p{percent}"), fmt="%.1f"
+        )
+    axes.set_xticks(range(len(known)), known)
+    axes.set(ylabel="milliseconds from when it was due")
+    axes.set_title("A mixed day at 500 requests a second")
+    axes.legend(fontsize="small", frameon=False)
+    return bool(known)
+
+
+_PLOTS = {
+    "latency": _draw_latencies,
+    "throughput": _draw_throughput,
+    "mixed-day": _draw_mixed_day,
+}
+
+
+def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("Usage: python -m benchmarks.plots RESULT.json DIRECTORY")
+    for path in draw_all(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
