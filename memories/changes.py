@@ -6,7 +6,6 @@ a shell is as safe as one over the wire.
 """
 
 import json
-import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -35,11 +34,6 @@ class Target(NamedTuple):
     id: str
     changed_at: datetime
     changed_by: str = ""
-
-
-def new_operation_id() -> str:
-    """What ties together the changes of one request."""
-    return f"op-{secrets.token_urlsafe(16)}"
 
 
 def rows(sql: str, params: dict[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -1,17 +1,18 @@
 """Ids of owners, sessions and memories. They are made here, in the application, so that a
 repeated request can be recognised by the id that it would make, and so that an id carries its
-owner: `mem-` and `session-`, then 22 characters of owner and 22 of its own, base64url.
+owner: `mem-`, `session-` or `op-`, then 22 characters of owner and 22 of its own, base64url.
 """
 
 import base64
 import binascii
 import re
+import secrets
 import uuid
 
 ID_MAX_CHARACTERS = 64
 
 _OWNERS = uuid.UUID("6f1c8a52-5f43-5d0e-9a1b-3c1f0f6f2a77")
-_MADE_HERE = re.compile(r"(?:mem|session)-([A-Za-z0-9_-]{22})[A-Za-z0-9_-]{22}")
+_MADE_HERE = re.compile(r"(?:mem|session|op)-([A-Za-z0-9_-]{22})[A-Za-z0-9_-]{22}")
 
 
 def owner_of_user(user_id: str) -> uuid.UUID:
@@ -31,6 +32,11 @@ def memory_id(owner_id: uuid.UUID, own: bytes) -> str:
 def session_id(owner_id: uuid.UUID, own: bytes) -> str:
     """`own`: 16 bytes, a digest of what asked for the session."""
     return f"session-{_text(owner_id.bytes)}{_text(own)}"
+
+
+def new_operation_id(owner_id: uuid.UUID | None) -> str:
+    """What ties the changes of one request; without an owner where they reach across owners."""
+    return f"op-{_text(owner_id.bytes) if owner_id else ''}{_text(secrets.token_bytes(16))}"
 
 
 def owner_in(an_id: str) -> uuid.UUID | None:

@@ -69,4 +69,5 @@ class AliveManager(models.Manager.from_queryset(MemoryQuerySet)):  # type: ignor
         return queryset.alive()
 
 
-AllManager = models.Manager.from_queryset(MemoryQuerySet, class_name="AllManager")
+class AllManager(models.Manager.from_queryset(MemoryQuerySet)):  # type: ignore[misc]
+    """Sees everything."""

@@ -92,7 +92,6 @@ X_FRAME_OPTIONS = "DENY"
 ROOT_URLCONF = "memoryproject.urls"
 WSGI_APPLICATION = "memoryproject.wsgi.application"
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
 
 INSTALLED_APPS = [
     "memories",

@@ -121,7 +121,7 @@ class Lane:
         bodies = self._answer([waiting.request for waiting in batch])
         self._deliver(
             [
-                Reply(waiting.route, body, waiting.request.action, waiting.since)
+                Reply(waiting.route, body, waiting.request.action, waiting.since, self.name)
                 for waiting, body in zip(batch, bodies, strict=True)
             ]
         )

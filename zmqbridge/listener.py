@@ -10,6 +10,7 @@ from threading import Event, Thread
 
 import msgspec
 import psycopg
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from memories.changes import CHANNEL
@@ -50,7 +51,7 @@ class Listener:
             try:
                 with _direct_connection() as listening:
                     self._listen(listening)
-            except (psycopg.Error, DatabaseError) as error:
+            except (psycopg.Error, DatabaseError, ImproperlyConfigured) as error:
                 level = logging.DEBUG if str(error) == said else logging.WARNING
                 logger.log(level, "The listener lost its connection: %s", str(error).strip())
                 said = str(error)

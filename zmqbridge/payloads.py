@@ -131,8 +131,9 @@ class EndSessionPayload(Payload, frozen=True, kw_only=True):
 
 class BulkDeleteFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     memory_type: MemoryType | None = None
-    memory_types: list[MemoryType] | None = None
-    tags: Tags | None = None
+    # Empty lists are refused: to take them as left out would delete more than was meant.
+    memory_types: Annotated[list[MemoryType], Meta(min_length=1)] | None = None
+    tags: Annotated[list[Tag], Meta(min_length=1, max_length=64)] | None = None
     tags_match: Literal["any", "all"] | None = None
     older_than: str | None = None
     scope: Scope | None = None

@@ -11,12 +11,14 @@ Route = tuple[bytes, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`since`: when its request was received, by the monotonic clock."""
+    """`since`: when its request was received, by the monotonic clock; `lane`: which one answered,
+    "" for what needed none."""
 
     route: Route
     body: bytes
     action: str
     since: float
+    lane: str = ""
 
 
 class Offers(Protocol):

@@ -68,6 +68,7 @@ class Server:
         self._clock = ReceiptClock()
         self._ready: deque[Reply] = deque()
         self._accepting = self._running = True
+        self._heavy_changes = 0  # changes of what exists that wait in the heavy lane
         self._lanes: Mapping[LaneName, Offers] = {}
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -152,6 +153,8 @@ class Server:
             self.outbox.send(reply.route, reply.body)
             failed = reply.body.startswith(b'{"status":"error"')
             self._latencies.note(reply.action, time.monotonic() - reply.since, failed)
+            if reply.lane == LaneName.HEAVY and HANDLERS[reply.action].keyed:
+                self._heavy_changes -= 1
 
     def _receive(self) -> None:
         for _ in range(_RECEIVE_BURST):
@@ -204,13 +207,10 @@ class Server:
 
     def _offer(self, route: tuple[bytes, ...], request: Request, since: float) -> bytes | None:
         """Put it into its lane; the refusal if that is full."""
-        name = HANDLERS[request.action].lane
-        if request.action == "batch_create":
-            self._clock.tick(_BATCH_WIDTH_US)  # its members are a microsecond apart
-            if len(request.payload) > _HEAVY_BATCH_BYTES:
-                name = LaneName.HEAVY
-        lane = self._lanes[name]
-        if lane.offer(route, request, since):
+        name = self._choose_lane(request)
+        if self._lanes[name].offer(route, request, since):
+            if name is LaneName.HEAVY and HANDLERS[request.action].keyed:
+                self._heavy_changes += 1
             return None
         refusal = WireError(
             Code.RATE_LIMIT_EXCEEDED,
@@ -218,3 +218,14 @@ class Server:
             retry_after=self._config.retry_after_seconds,
         )
         return encode_error(request.action, request.request_id, wire_error(refusal))
+
+    def _choose_lane(self, request: Request) -> LaneName:
+        handler = HANDLERS[request.action]
+        if request.action == "batch_create":
+            self._clock.tick(_BATCH_WIDTH_US)  # its members are a microsecond apart
+            if len(request.payload) > _HEAVY_BATCH_BYTES:
+                return LaneName.HEAVY
+        if handler.keyed and self._heavy_changes:
+            # A change that overtook a bulk delete could meet the same memory in the wrong order.
+            return LaneName.HEAVY
+        return handler.lane

@@ -1,13 +1,19 @@
 """Fields of our own."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
 from memories.ids import ID_MAX_CHARACTERS
 
 
-class IdField(models.CharField):  # type: ignore[type-arg]
+if TYPE_CHECKING:
+    _Text = models.CharField[str, str]
+else:
+    _Text = models.CharField
+
+
+class IdField(_Text):
     """An id made in the application. Compared byte by byte, whatever the database's language."""
 
     def __init__(self, **kwargs: Any) -> None:

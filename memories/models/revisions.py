@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from memories.ids import ID_MAX_CHARACTERS
 from memories.models.memories import MemoryEntry
 from memories.models.owned import OwnedModel
 
@@ -24,7 +25,10 @@ class Revision(OwnedModel):
     changed_at = models.DateTimeField()
     changed_by = models.CharField(max_length=150, blank=True, default="")
     operation_id = models.CharField(
-        max_length=32, blank=True, default="", help_text="ties what one request changed"
+        max_length=ID_MAX_CHARACTERS,
+        blank=True,
+        default="",
+        help_text="ties what one request changed",
     )
 
     class Meta:

@@ -19,8 +19,9 @@ Indexes: TypeAlias = NDArray[np.int64]
 
 # A candidate this many standard deviations below the usual scores 0, the best one scores 1.
 _FLOOR = -1.5
-# How much more the words of three turns vary than those of one.
-_WINDOW_SPREAD = 1.65
+# By how much a window of three turns, at weight 1, widens the spread of the scores; measured.
+_WORD_WINDOW_SPREAD = 1.3
+_VECTOR_WINDOW_SPREAD = 0.35
 _HALF_LIFE_DAYS = 30.0
 
 
@@ -82,20 +83,34 @@ def names_speaker(query: str, speaker: str) -> bool:
 
 def _base(candidates: Candidates, scale: LexicalScale, weights: Weights) -> Floats:
     """Vector and words, from 0 to 1."""
+    fused = weights.vector * _vector(candidates, weights)
+    fused = fused + weights.lexical * _lexical(candidates, scale, weights)
+    best = fused.max(initial=_FLOOR + 1e-9)
+    base: Floats = np.maximum((fused - _FLOOR) / (best - _FLOOR), 0)
+    return base
+
+
+def _vector(candidates: Candidates, weights: Weights) -> Floats:
+    """Vector scores with those of the turns around, in standard deviations."""
+    own = candidates.vector_scores
+    around = _with_neighbours(candidates, own, np.add) - own
+    spread = 1 + weights.vector_window * _VECTOR_WINDOW_SPREAD
+    scores: Floats = (own + weights.vector_window * around) / spread
+    return scores
+
+
+def _lexical(candidates: Candidates, scale: LexicalScale, weights: Weights) -> Floats:
+    """Words with those of the turns around, in standard deviations."""
     own = lexical_scores(candidates.mask, candidates.words, scale)
     around = lexical_scores(
         _with_neighbours(candidates, candidates.mask, np.bitwise_or),
         _with_neighbours(candidates, candidates.words, np.add) / 3,
         scale,
     )
-    spread = 1 + weights.window * (2 * _WINDOW_SPREAD - 2)
-    lexical = (own + weights.window * around) / spread - scale.mean
-    if scale.deviation:
-        lexical = lexical / scale.deviation
-    fused = weights.vector * candidates.vector_scores + weights.lexical * lexical
-    best = fused.max(initial=_FLOOR + 1e-9)
-    base: Floats = np.maximum((fused - _FLOOR) / (best - _FLOOR), 0)
-    return base
+    spread = 1 + weights.word_window * _WORD_WINDOW_SPREAD
+    above = (own + weights.word_window * around) / spread - scale.mean
+    scores: Floats = above / (scale.deviation or 1)
+    return scores
 
 
 def _with_neighbours(candidates: Candidates, values: Any, join: Any) -> Any:
@@ -108,13 +123,14 @@ def _with_neighbours(candidates: Candidates, values: Any, join: Any) -> Any:
 def _priors(candidates: Candidates, weights: Weights) -> Floats:
     longer = np.minimum(np.log1p(candidates.characters / 100), 1.5)
     newer = 0.5 ** (candidates.age_days / _HALF_LIFE_DAYS)
-    return (
+    priors: Floats = (
         weights.speaker * candidates.named
         - weights.question * candidates.asks
         + weights.length * longer
         + weights.recency * newer
         + weights.priority * (candidates.priority - 5.5) / 4.5
     )
+    return priors
 
 
 def _context(candidates: Candidates, scores: Floats, weights: Weights) -> Floats:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from memories import changes
+from memories import changes, ids
 from memories.changes import Target, rows
 from memories.errors import MemoriesError, MemoryNotFound
 from memories.services.owners import names_of
@@ -38,12 +38,14 @@ def restore_memories(
 def restore_operation(operation_id: str, at: datetime, changed_by: str = "") -> list[str]:
     """Undo a bulk delete. Returns the ids of what it brought back; what was deleted again by
     something else since stays deleted."""
+    owner_id = ids.owner_in(operation_id)
+    owned = "r.owner_id = %(owner)s AND" if owner_id else ""  # without: it reached across owners
     found = rows(
-        """
+        f"""
         SELECT r.owner_id, r.memory_id FROM revisions r
         JOIN memory_entries m ON m.owner_id = r.owner_id AND m.id = r.memory_id
-        WHERE r.operation_id = %s AND r.action = 'bulk_delete' AND m.version = r.version + 1
-          AND m.deleted_at IS NOT NULL""",
-        [operation_id],
+        WHERE {owned} r.operation_id = %(operation)s AND r.action = 'bulk_delete'
+          AND m.version = r.version + 1 AND m.deleted_at IS NOT NULL""",
+        {"owner": owner_id, "operation": operation_id},
     )
     return changes.bring_back([Target(owner, an_id, at, changed_by) for owner, an_id in found])

@@ -1,7 +1,7 @@
 """Actions that store and change memories."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from memories.changes import new_operation_id
 from memories.content import read_content
 from memories.errors import MemoriesError, PermissionDenied, ValidationFailed
+from memories.ids import new_operation_id
 from memories.services import forget, restore, revise, store
 from memories.services.filters import Filter, Scope
+from memories.services.given_vectors import read_given
 from memories.services.results import Stored
 from zmqbridge import payloads
 from zmqbridge.handlers.base import (
@@ -54,11 +55,22 @@ def _new_memory(
     )
 
 
-def _prepare_create(ask: Ask) -> list[store.NewMemory]:
-    return [_new_memory(ask, ask.payload, request_key(ask.request), 0)]
+@dataclass(frozen=True, slots=True)
+class _Creation:
+    """Memories to store, and the vectors that came with some of them, by their places."""
+
+    members: list[store.NewMemory]
+    vectors: dict[int, list[float]]
+    is_batch: bool
 
 
-def _prepare_batch_create(ask: Ask) -> list[store.NewMemory]:
+def _prepare_create(ask: Ask) -> _Creation:
+    payload: payloads.CreatePayload = ask.payload
+    member = _new_memory(ask, payload, request_key(ask.request), 0)
+    return _Creation([member], _vectors_in([payload]), False)
+
+
+def _prepare_batch_create(ask: Ask) -> _Creation:
     key = request_key(ask.request)
     members = []
     for place, payload in enumerate(ask.payload.memories):
@@ -69,22 +81,52 @@ def _prepare_batch_create(ask: Ask) -> list[store.NewMemory]:
             at = f"payload.memories[{place}]"
             field = str(error.details["field"]).replace("payload", at, 1)
             raise ValidationFailed(field, f"{error.message} ({field})") from None
+    return _Creation(members, _vectors_in(ask.payload.memories), True)
+
+
+def _vectors_in(given: Sequence[payloads.CreatePayload]) -> dict[int, list[float]]:
+    return {
+        place: payload.embedding
+        for place, payload in enumerate(given)
+        if payload.embedding is not None
+    }
+
+
+def _with_vectors(creation: _Creation) -> list[store.NewMemory] | MemoriesError:
+    """Read here and not when it is prepared: only the database knows the active model."""
+    members = list(creation.members)
+    for place, values in creation.vectors.items():
+        at = f"payload.memories[{place}]" if creation.is_batch else "payload"
+        try:
+            members[place] = replace(members[place], vector=read_given(values, f"{at}.embedding"))
+        except MemoriesError as error:
+            return error
     return members
 
 
-def _store_all(items: Sequence[list[store.NewMemory]]) -> list[list[Stored]]:
-    stored = iter(store.store_memories([memory for members in items for memory in members]))
-    return [[next(stored) for _ in members] for members in items]
+def _store_all(creations: Sequence[_Creation]) -> list[list[Stored] | MemoriesError]:
+    """What cannot be stored harms nothing else in the batch."""
+    read = [_with_vectors(creation) for creation in creations]
+    new = [memory for members in read if isinstance(members, list) for memory in members]
+    stored = iter(store.store_memories(new) if new else [])
+    return [
+        [next(stored) for _ in members] if isinstance(members, list) else members
+        for members in read
+    ]
 
 
-def _serve_create(items: Sequence[list[store.NewMemory]]) -> list[Stored]:
-    return [members[0] for members in _store_all(items)]
+def _serve_create(creations: Sequence[_Creation]) -> list[Stored | MemoriesError]:
+    return [
+        members[0] if isinstance(members, list) else members for members in _store_all(creations)
+    ]
 
 
-def _serve_batch_create(items: Sequence[list[store.NewMemory]]) -> list[dict[str, Any]]:
+def _serve_batch_create(creations: Sequence[_Creation]) -> list[dict[str, Any] | MemoriesError]:
     return [
         {"memory_ids": [m.memory_id for m in members], "created_at": members[0].created_at}
-        for members in _store_all(items)
+        if isinstance(members, list)
+        else members
+        for members in _store_all(creations)
     ]
 
 
@@ -151,9 +193,10 @@ def _prepare_bulk_delete(ask: Ask) -> tuple[Ask, Filter]:
 
 def _bulk_delete(item: tuple[Ask, Filter]) -> Changed:
     ask, filter_ = item
-    operation_id = new_operation_id()
+    filter_ = with_owners([filter_])[0]
+    operation_id = new_operation_id(filter_.searched_owner())
     gone = forget.forget_matching(
-        with_owners([filter_])[0], ask.request.received_at, ask.payload.agent_id, operation_id
+        filter_, ask.request.received_at, ask.payload.agent_id, operation_id
     )
     applied = {"scope": filter_.scope} | {
         name: value
@@ -185,8 +228,8 @@ def _touched_by_restore(ask: Ask) -> list[str]:
     return [ask.payload.memory_id or EVERYTHING]
 
 
-def _used_sessions(members: list[store.NewMemory]) -> list[str]:
-    return [session_named(members[0].session_id)]
+def _used_sessions(creation: _Creation) -> list[str]:
+    return [session_named(creation.members[0].session_id)]
 
 
 def _touched_memory(item: revise.Revision | forget.Deletion) -> list[str]:
