@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 MAX_REPEATS = 5
 
 _DATA = ("22", "23", "54")
+_KEY_TAKEN = "23505"
 _REPEATABLE = ("40001", "40P01")
 
 
@@ -132,9 +133,17 @@ def _serve_narrowing(tasks: Sequence[Task]) -> list[Any]:
         if not _sqlstate(error).startswith(_DATA):
             raise
         if len(tasks) == 1:
-            return [_refused(error)]
+            return [_made_meanwhile(tasks[0], error) or _refused(error)]
     half = len(tasks) // 2
     return _serve_narrowing(tasks[:half]) + _serve_narrowing(tasks[half:])
+
+
+def _made_meanwhile(task: Task, error: DatabaseError) -> Any:
+    """The answer that another orchestrator has just kept under this task's key, if that is it."""
+    if _sqlstate(error) != _KEY_TAKEN or not task.key:
+        return None
+    answers = answers_before([_keyed(task)])
+    return msgspec.Raw(answers[task.key]) if answers else None
 
 
 def _is_one_statement(tasks: Sequence[Task]) -> bool:
