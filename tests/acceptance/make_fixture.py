@@ -18,8 +18,10 @@ from .processes import Orchestrator
 from .wire import Peer, create, delete, request, update
 
 FIXTURES = Path(__file__).with_name("fixtures")
-# Differs from one dump to the next and says nothing.
-_NOISE = re.compile(r"^(\\(un)?restrict .*|-- Dumped .*)\n", re.MULTILINE)
+# Differs from one dump to the next, or is unknown to an older PostgreSQL, and says nothing.
+_NOISE = re.compile(
+    r"^(\\(un)?restrict .*|-- Dumped .*|SET transaction_timeout = 0;)\n", re.MULTILINE
+)
 
 
 def fill(peer):
@@ -34,6 +36,14 @@ def fill(peer):
     sweep = {"filter": {"memory_type": "context"}}
     peer.data(create(opened, "Swept.", memory_type="context"))
     peer.data(request("bulk_delete", sweep, opened))
+    milk_id = peer.data(create(opened, "The milk is in the door."))["memory_id"]
+    ends = {"source_id": tea_id, "target_id": milk_id, "relationship_type": "goes with"}
+    peer.data(request("relate", ends, opened))
+    likes = {"user_id": "ada", "preferences": {"tea": "black"}}
+    peer.data(request("update_profile", likes, opened))
+    peer.data(request("set_state", {"agent_id": "cook", "state": {"step": 3}}, opened))
+    # A search by meaning has what it searches embedded first.
+    peer.data(request("search", {"query": "tea", "search_type": "semantic"}, opened))
     peer.data(request("end_session", {"summary": "Tea was found."}, opened))
 
 

@@ -30,7 +30,7 @@ def test_an_old_database_is_brought_up_to_date_and_served(old_database, start, c
     [session] = peer.data(request("list_sessions", {"user_id": "ada"}, "any"))["sessions"]
     assert session["summary"] == "Tea was found."
     opened = session["session_id"]
-    [tea] = peer.data(page(opened))["memories"]
+    milk, tea = peer.data(page(opened))["memories"]
     assert tea["content"] == {"text": "The tea is in the red tin."}
     assert (tea["tags"], tea["priority"]) == (["kitchen", "tea"], 8)
     assert peer.data(read(tea["memory_id"])) == tea
@@ -38,9 +38,16 @@ def test_an_old_database_is_brought_up_to_date_and_served(old_database, start, c
     assert revision["content"] == {"text": "The tea is in the blue tin."}
     found = peer.data(request("search", {"query": "tea", "search_type": "keyword"}, opened))
     assert [memory["memory_id"] for memory in found["results"]] == [tea["memory_id"]]
+    asked = request("related", {"memory_id": tea["memory_id"]}, opened)
+    [related] = peer.data(asked)["memories"]
+    assert related["memory_id"] == milk["memory_id"]
+    profile = peer.data(request("get_profile", {"user_id": "ada"}, opened))
+    assert profile["preferences"] == {"tea": "black"}
+    state = peer.data(request("get_state", {"agent_id": "cook"}, opened))
+    assert state["state"] == {"step": 3}
     [own] = peer.data(page("own-session"))["memories"]
     assert own["expires_at"]
     peer.data(create(opened, "A new one."))
-    assert peer.data(page(opened))["total_count"] == 2
+    assert peer.data(page(opened))["total_count"] == 3
     checked = run_command("makemigrations", "--check", "--dry-run", DATABASE_URL=old_database)
     assert checked.returncode == 0, checked.stdout
