@@ -70,11 +70,16 @@ def summarize_memories(filter_: Filter) -> Summary:
     [(count, start, end)] = rows(
         f"SELECT count(*), min(m.created_at), max(m.created_at) {matching}", [parameters]
     )
-    turns = [Turn(text, speaker, created_at) for _, _, text, speaker, created_at in found]
+    turns = [_turn(*columns) for _, _, *columns in found]
     if written := _written(turns):
         return Summary(written, count, start, end, Method.MODEL)
     vectors = _vectors([(owner_id, memory_id) for owner_id, memory_id, *_ in found])
     return Summary(summarize_turns(turns, vectors=vectors), count, start, end, Method.EXTRACTIVE)
+
+
+def _turn(text: str, speaker: str, created_at: datetime) -> Turn:
+    """The speaker may be known from the text alone, which then begins with it."""
+    return Turn(text.removeprefix(f"{speaker}:").lstrip(), speaker, created_at)
 
 
 def _written(turns: Sequence[Turn]) -> str:

@@ -46,8 +46,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
-        self.texts = json.loads(self.rfile.read(length))["input"]
-        self.endpoint.requests.append({"path": self.path, "input": self.texts})
+        sent = json.loads(self.rfile.read(length))
+        self.texts = sent.get("input", [])
+        self.endpoint.requests.append(sent | {"path": self.path})
         self.endpoint.keys.append(self.headers["Authorization"])
         script = self.endpoint.script
         (script.pop(0) if script else vectors())(self)
