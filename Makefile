@@ -21,7 +21,7 @@ test: $(VENV)/installed-dev
 demo: $(VENV)/installed
 	$(python) -m zmqbridge demo --endpoint $(ENDPOINT) docs/examples/household.jsonl
 
-bench: $(VENV)/installed
+bench: $(VENV)/installed-bench
 	$(python) -m benchmarks $(ARGS)
 
 lint: $(VENV)/installed-dev
@@ -44,6 +44,11 @@ $(VENV)/installed-dev: requirements-dev.txt requirements.txt | $(python)
 	@echo "Installing what requirements-dev.txt names into $(VENV) ..."
 	@$(python) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: requirements-bench.txt requirements.txt | $(python)
+	@echo "Installing what requirements-bench.txt names into $(VENV) ..."
+	@$(python) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
 
 $(python):
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
