@@ -193,7 +193,7 @@ def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
     SELECT {columns}, CASE WHEN row_number() OVER () = 1
             THEN ARRAY[t.lexical_sum, t.lexical_squares] || t.weights END
     FROM totals t CROSS JOIN q CROSS JOIN pool p JOIN memory_entries m ON {owned} m.id = p.id
-        {_VECTOR_OF} LEFT JOIN scored s ON s.id = m.id"""
+        {_VECTOR_OF} LEFT JOIN scored s ON s.row = m.ctid"""
     with transaction.atomic():
         if approximate:
             _scan_on()
@@ -213,12 +213,12 @@ def _scale(ask: Ask, lexical_sum: float, lexical_squares: float, *weights: float
 def _arms_sql(ask: Ask, approximate: bool, plain: bool) -> str:
     """`plain`: without the filter, which lets everything through but what has expired."""
     if plain:
-        words = f"""SELECT s.id FROM scored s
-            ORDER BY s.lexical DESC, s.id LIMIT {ARM_SIZE + _SPARE}"""
+        words = f"""SELECT m.id FROM (
+                SELECT row FROM scored ORDER BY lexical DESC, row LIMIT {ARM_SIZE + _SPARE}) s
+            JOIN memory_entries m ON m.ctid = s.row"""
     else:
-        owned = "m.owner_id = %(owner)s AND" if ask.owned() else ""
-        words = f"""SELECT s.id FROM scored s JOIN memory_entries m ON {owned} m.id = s.id
-            CROSS JOIN q WHERE {ask.conditions()} ORDER BY s.lexical DESC, s.id LIMIT {ARM_SIZE}"""
+        words = f"""SELECT m.id FROM scored s JOIN memory_entries m ON m.ctid = s.row
+            CROSS JOIN q WHERE {ask.conditions()} ORDER BY s.lexical DESC, m.id LIMIT {ARM_SIZE}"""
     return f"({words}) UNION ({_vector_arm_sql(ask, approximate, plain)})"
 
 

@@ -68,9 +68,11 @@ def must_sql() -> str:
 
 
 def lexical_ctes(owned: bool) -> str:
-    """CTEs `lexemes` (ordinal, query), `weights` (ordinal, weight) and `scored` (id, mask, lexical:
-    every memory of the owner, or of all, that holds a lexeme; bit N of the mask stands for ordinal
-    N). Parameters: words, owner, memory_count, average_words.
+    """CTEs `lexemes` (ordinal, query), `weights` (ordinal, weight) and `scored` (row, mask,
+    lexical): every memory of the owner, or of all, that holds a lexeme; bit N of the mask stands
+    for ordinal N. `row` is the memory's ctid, which stands for the same row throughout one
+    statement, and is grouped and joined in half the time of an id. Parameters: words, owner,
+    memory_count, average_words.
 
     Rarity is counted over all that the owner has, so that a filter changes which memories are
     found, never how they rank.
@@ -79,17 +81,17 @@ def lexical_ctes(owned: bool) -> str:
     return f"""
     {lexemes_cte()},
     hits AS MATERIALIZED (
-        SELECT l.ordinal, m.id, m.words FROM lexemes l
+        SELECT l.ordinal, m.ctid AS row, m.words::float AS words FROM lexemes l
         JOIN memory_entries m ON {of_owner} m.search @@ l.query AND m.deleted_at IS NULL),
     weights AS MATERIALIZED (
-        SELECT l.ordinal, ln(1 + greatest(%(memory_count)s::float - count(h.id) + 0.5, 0.5)
-            / (count(h.id) + 0.5)) AS weight
+        SELECT l.ordinal, ln(1 + greatest(%(memory_count)s::float - count(h.row) + 0.5, 0.5)
+            / (count(h.row) + 0.5)) AS weight
         FROM lexemes l LEFT JOIN hits h USING (ordinal) GROUP BY l.ordinal),
     scored AS MATERIALIZED (
-        SELECT h.id, bit_or(1::bigint << h.ordinal) AS mask,
-            sum(w.weight) * 1.9 / (1 + 0.9 * (0.6 + 0.4 * h.words / %(average_words)s::float))
-                AS lexical
-        FROM hits h JOIN weights w USING (ordinal) GROUP BY h.id, h.words)"""
+        SELECT h.row, bit_or(1::bigint << h.ordinal) AS mask,
+            sum(w.weight) * 1.9
+                / (1 + 0.9 * (0.6 + 0.4 * (min(h.words) / %(average_words)s::float))) AS lexical
+        FROM hits h JOIN weights w USING (ordinal) GROUP BY h.row)"""
 
 
 def lexemes_cte() -> str:
@@ -112,15 +114,14 @@ def find_by_words(
     conditions = conditions_sql(filter_.shape())
     if query.must:
         conditions += f" AND {must_sql()}"
-    of_owner = "m.owner_id = %(owner)s AND" if owned else ""
     found = rows(
         f"""
         WITH q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS})),
         {lexical_ctes(owned)},
         best AS (
-            SELECT s.*, count(*) OVER () AS total
-            FROM scored s JOIN memory_entries m ON {of_owner} m.id = s.id CROSS JOIN q
-            WHERE {conditions} ORDER BY s.lexical DESC, s.id LIMIT %(limit)s)
+            SELECT m.id, s.mask, s.lexical, count(*) OVER () AS total
+            FROM scored s JOIN memory_entries m ON m.ctid = s.row CROSS JOIN q
+            WHERE {conditions} ORDER BY s.lexical DESC, m.id LIMIT %(limit)s)
         SELECT b.id, (SELECT sum(w.weight) FILTER (WHERE b.mask >> w.ordinal & 1 = 1)
                 / sum(w.weight) FROM weights w)::float, b.total
         FROM best b ORDER BY b.lexical DESC, b.id""",
