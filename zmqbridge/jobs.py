@@ -14,6 +14,7 @@ from memories.changes import rows
 from memories.services.access import log_accesses
 from memories.services.forget import expire_memories
 from memories.services.requests import forget_answers
+from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
 from zmqbridge.config import OrchestratorConfig
 from zmqbridge.embedding_job import EmbeddingWork
@@ -25,19 +26,27 @@ _FLUSH_BATCH = 5_000
 _PURGE_BATCH = 5_000
 _PURGE_SECONDS = 60.0
 _EMBED_SECONDS = 0.25
+_INDEX_SECONDS = 180.0
 
 
 class Job:
-    """Calls `work` every `seconds` until `stopping`, and again at once while there may be more."""
+    """Calls `work` every `seconds` until `stopping`, and again at once while there may be more.
+    `interrupt` cuts short a unit that can take minutes."""
 
     def __init__(
-        self, name: str, seconds: float, work: Callable[[], bool], stopping: Event
+        self,
+        name: str,
+        seconds: float,
+        work: Callable[[], bool],
+        stopping: Event,
+        interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.failures = self.runs = 0
         self._seconds = seconds
         self._work = work
         self._stopping = stopping
+        self._interrupt = interrupt
         self.thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -45,6 +54,7 @@ class Job:
 
     def stop(self) -> None:
         self._stopping.set()
+        self._interrupt()
 
     def report(self) -> dict[str, Any]:
         return {"runs": self.runs, "failures": self.failures}
@@ -63,6 +73,8 @@ class Job:
         try:
             return self._work()
         except DatabaseError as error:
+            if self._stopping.is_set():
+                return False  # it was interrupted
             logger.warning("The job %s could not reach the database: %s", self.name, error)
             connection.close()
         except Exception:  # the boundary of a job's tick: the next one may do better
@@ -85,13 +97,20 @@ def make_jobs(
         before = timezone.now() - timedelta(days=config.request_key_days)
         return forget_answers(before, _PURGE_BATCH) == _PURGE_BATCH
 
+    def index() -> bool:
+        index_build.build_where_wanted()
+        return False
+
     stopping = Event()
+    index_build = IndexBuild()
     return [
         Job("heartbeat", 1.0, lambda: _beat(patience, report), stopping),
         Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses), stopping),
         Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories), stopping),
         Job("request-keys", _PURGE_SECONDS, lambda: _alone("request-keys", purge), stopping),
         Job("embedding", _EMBED_SECONDS, EmbeddingWork(count_writes, stopping), stopping),
+        # Not `_alone`: that opens a transaction, in which no index is built concurrently.
+        Job("vector-index", _INDEX_SECONDS, index, stopping, index_build.cancel),
     ]
 
 

@@ -1,12 +1,14 @@
 """Counts of what is stored, quick at any size. Called by handlers and admin."""
 
 from memories.changes import rows
+from memories.services.filling import count_tasks
 
 _EXACT_UP_TO = 100_000
 
 
 def count_rows() -> dict[str, int]:
-    """Rows of each table; counted where that is quick, else as PostgreSQL last estimated."""
+    """Rows of each table; counted where that is quick, else as PostgreSQL last estimated. And the
+    vectors that are still to be made, and those that failed too often."""
     estimates = dict(
         rows(
             """
@@ -15,10 +17,12 @@ def count_rows() -> dict[str, int]:
                 'revisions'::regclass, 'embeddings'::regclass)"""
         )
     )
-    return {
+    counts = {
         table: estimate if estimate > _EXACT_UP_TO else _count(table)
         for table, estimate in sorted(estimates.items())
     }
+    waiting, set_aside = count_tasks()
+    return counts | {"embeddings_waiting": waiting, "embeddings_set_aside": set_aside}
 
 
 def _count(table: str) -> int:
