@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.serving import orchestrator
+from benchmarks.serving import another, serving
+from memories.services.weights import Weights
 from zmqbridge.client import Client
 
 CUTS = (5, 10, 20)
@@ -46,8 +47,17 @@ class Answered:
         return 1 / (1 + min(self.places)) if min(self.places) < SEARCHED else 0.0
 
 
-def store(client: Client, dialogue: dict[str, Any]) -> tuple[dict[str, str], str]:
-    """Create the turns; returns the memory of each turn, and a session to search from."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A dialogue in the database: the memory of each turn, and a session to search from."""
+
+    questions: list[dict[str, Any]]
+    memory_of: dict[str, str]
+    session: str
+
+
+def store(client: Client, dialogue: dict[str, Any]) -> Stored:
+    """Create the turns, one by one as an assistant does."""
     memory_of: dict[str, str] = {}
     sessions: dict[str, str] = {}
     for turn in dialogue["turns"]:
@@ -58,19 +68,19 @@ def store(client: Client, dialogue: dict[str, Any]) -> tuple[dict[str, str], str
         if turn["caption"]:
             text += f" [shares a photo: {turn['caption']}]"
         memory_of[turn["id"]] = client.create(text, session_id=sessions[name]).memory_id
-    return memory_of, next(iter(sessions.values()))
+    return Stored(dialogue["questions"], memory_of, next(iter(sessions.values())))
 
 
-def ask(
-    client: Client, dialogue: dict[str, Any], memory_of: dict[str, str], session: str, kind: str
-) -> Iterable[Answered]:
-    for question in dialogue["questions"]:
-        evidence = [memory_of[turn] for turn in question["evidence"] if turn in memory_of]
+def ask(client: Client, dialogue: Stored, kind: str) -> Iterable[Answered]:
+    for question in dialogue.questions:
+        evidence = [
+            dialogue.memory_of[turn] for turn in question["evidence"] if turn in dialogue.memory_of
+        ]
         if not evidence:
             continue
         start = time.perf_counter()
         found = client.search(
-            question["text"], search_type=kind, limit=SEARCHED, session_id=session
+            question["text"], search_type=kind, limit=SEARCHED, session_id=dialogue.session
         )
         seconds = time.perf_counter() - start
         places = {memory.memory_id: place for place, memory in enumerate(found.results)}
@@ -89,11 +99,10 @@ def row(name: str, answered: list[Answered]) -> list[str]:
 
 
 def report(results: dict[str, list[Answered]]) -> Table:
-    table = Table(
-        "search", "questions", *(f"recall@{cut}" for cut in CUTS), "MRR", "p50 ms", "p95 ms"
-    )
-    for kind, answered in results.items():
-        table.add_row(*row(kind, answered))
+    cuts = [f"recall@{cut}" for cut in CUTS]
+    table = Table("search", "questions", *cuts, "MRR", "p50 ms", "p95 ms")
+    for name, answered in results.items():
+        table.add_row(*row(name, answered))
     for category, name in CATEGORIES.items():
         of_category = [a for a in results["hybrid"] if a.category == category]
         if len(of_category) > 1:
@@ -101,25 +110,36 @@ def report(results: dict[str, list[Answered]]) -> Table:
     return table
 
 
+def measure(endpoint: str, stored: list[Stored], kind: str) -> list[Answered]:
+    with Client(endpoint, timeout_seconds=120) as client:
+        return [answered for dialogue in stored for answered in ask(client, dialogue, kind)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dialogues", type=Path)
     parser.add_argument("--embedder", default="minilm")
     parser.add_argument("--weights", default="", help="as in SEARCH_WEIGHTS")
+    parser.add_argument(
+        "--ablate", action="store_true", help="hybrid search also without each of its weights"
+    )
     options = parser.parse_args()
     if not options.dialogues.exists():
         sys.exit(f"{options.dialogues} is not there; name a file of dialogues in the form above.")
     dialogues = json.loads(options.dialogues.read_text())
-    results: dict[str, list[Answered]] = {kind: [] for kind in SEARCH_TYPES}
     settings = {"EMBEDDER": options.embedder, "EMBED_WAIT_SECONDS": "60"}
     if options.weights:
         settings["SEARCH_WEIGHTS"] = options.weights
-    console = Console()
-    with orchestrator(settings) as endpoint, Client(endpoint, timeout_seconds=120) as client:
-        for dialogue in track(dialogues, "dialogues", console=console):
-            memory_of, session = store(client, dialogue)
-            for kind in SEARCH_TYPES:
-                results[kind] += ask(client, dialogue, memory_of, session, kind)
+    results: dict[str, list[Answered]] = {}
+    console = Console(width=110)
+    with serving(settings) as served:
+        with Client(served.endpoint, timeout_seconds=120) as client:
+            stored = [store(client, dialogue) for dialogue in track(dialogues, console=console)]
+        for kind in SEARCH_TYPES:
+            results[kind] = measure(served.endpoint, stored, kind)
+        for name in Weights.__dataclass_fields__ if options.ablate else ():
+            with another(served, {"SEARCH_WEIGHTS": f"{name}=0"}) as endpoint:
+                results[f"hybrid without {name}"] = measure(endpoint, stored, "hybrid")
     console.print(report(results))
 
 
