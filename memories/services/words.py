@@ -28,7 +28,16 @@ CASE WHEN octet_length({{text}}) <= {INDEXED_MAX_BYTES} THEN {{text}}
 
 def words_sql(text_sql: str) -> str:
     """SQL of the tsvector of a text. `text_sql` is ours, never a client's."""
-    return f"to_tsvector('{language()}', {_HEAD.format(text=text_sql)})"
+    return words_in_sql(language(), text_sql)
+
+
+def words_in_sql(language: str, text_sql: str) -> str:
+    """The same in one of `known_languages`."""
+    return f"to_tsvector('{language}', {_HEAD.format(text=text_sql)})"
+
+
+def known_languages() -> list[str]:
+    return [row[0] for row in rows("SELECT cfgname FROM pg_ts_config ORDER BY 1")]
 
 
 @cache
@@ -39,9 +48,10 @@ def language() -> str:
     the one that the stored memories were indexed in.
     """
     wanted = settings.SEARCH_LANGUAGE
-    if not rows("SELECT 1 FROM pg_ts_config WHERE cfgname = %s", [wanted]):
-        known = ", ".join(row[0] for row in rows("SELECT cfgname FROM pg_ts_config ORDER BY 1"))
-        raise ImproperlyConfigured(f"SEARCH_LANGUAGE is {wanted!r}; choose from {known}.")
+    if wanted not in (known := known_languages()):
+        raise ImproperlyConfigured(
+            f"SEARCH_LANGUAGE is {wanted!r}; choose from {', '.join(known)}."
+        )
     rows(
         "INSERT INTO installation (id, search_language) VALUES (1, %s) ON CONFLICT DO NOTHING",
         [wanted],
@@ -53,3 +63,8 @@ def language() -> str:
             f"set it back, or run `python manage.py rebuild_search --language {wanted}`."
         )
     return str(kept)
+
+
+def forget_language() -> None:
+    """Ask the database again."""
+    language.cache_clear()

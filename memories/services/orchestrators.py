@@ -1,0 +1,17 @@
+"""Which orchestrators run now, by the rows that they keep. Called by commands."""
+
+from memories.changes import rows
+
+# Each writes its row once a second.
+_SILENT_SECONDS = 10
+
+
+def running_orchestrators() -> list[str]:
+    """Their names, in order."""
+    found = rows(
+        f"""
+        SELECT instance FROM orchestrators
+        WHERE stopped_at IS NULL AND seen_at > now() - {_SILENT_SECONDS} * interval '1 second'
+        ORDER BY instance"""
+    )
+    return [instance for (instance,) in found]
