@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from django.db import connection
 
-from memories.models import MemoryEntry, Revision, Session
+from memories.models import AgentState, MemoryEntry, Relationship, Revision, Session, UserProfile
 from tests.factories import SESSION, create, other_connection, request, run_together
 
 
@@ -16,6 +16,9 @@ def state():
         list(MemoryEntry.all_objects.order_by("id").values()),
         list(Revision.objects.order_by("id").values()),
         list(Session.objects.order_by("id").values()),
+        list(Relationship.objects.order_by("id").values()),
+        list(UserProfile.objects.values()),
+        list(AgentState.objects.order_by("id").values()),
     )
 
 
@@ -28,6 +31,11 @@ def prepared(wire, action):
     if action == "restore_operation":
         wire.data("restore", {"memory_id": memory_id})
         operation_id = wire.data("bulk_delete", {"filter": {"tags": ["a"]}})["operation_id"]
+    ends = {"source_id": memory_id, "target_id": memory_id, "relationship_type": "about"}
+    if action.endswith("relate"):
+        ends["target_id"] = wire.create("second")
+    if action == "unrelate":
+        wire.data("relate", ends)
     payload = {
         "create": create("new", ttl=60),
         "batch_create": {"memories": [create("one"), create("two")]},
@@ -38,6 +46,10 @@ def prepared(wire, action):
         "restore_operation": {"operation_id": operation_id},
         "create_session": {"user_id": "ann"},
         "end_session": {"summary": "done"},
+        "relate": ends | {"strength": 0.5, "metadata": {"n": 1}},
+        "unrelate": ends,
+        "update_profile": {"user_id": "ann", "preferences": {"voice": "calm"}},
+        "set_state": {"agent_id": "oven", "state": {"n": 1}, "ttl": 60},
     }[action]
     session_id = None if action == "create_session" else SESSION
     return request(action.removesuffix("_operation"), payload, session_id=session_id)
@@ -53,7 +65,13 @@ CHANGES = [
     "restore_operation",
     "create_session",
     "end_session",
+    "relate",
+    "unrelate",
+    "update_profile",
+    "set_state",
 ]
+# Those that leave memories as they are.
+BESIDE = ["create_session", "end_session", "relate", "unrelate", "update_profile", "set_state"]
 
 
 @pytest.mark.parametrize("action", CHANGES)
@@ -171,7 +189,7 @@ class TestOfManyAtOnce:
         replies = run_together([lambda: committing_wire.answer([body])[0]] * 4)
         assert [reply.get("data") for reply in replies] == [replies[0]["data"]] * 4
         made = {"create": (1, 0), "batch_create": (2, 0)}.get(
-            action, (0, 0 if "session" in action else 1)
+            action, (0, 0 if action in BESIDE else 1)
         )
         after = MemoryEntry.all_objects.count(), Revision.objects.count()
         assert (after[0] - before[0], after[1] - before[1]) == made
