@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,7 @@ from django.db import transaction
 
 from memories import ids
 from memories.changes import QUEUE, rows
+from memories.services.given_vectors import GivenVector
 from memories.services.results import Stored
 from memories.services.sessions import owners_of_opened_sessions, owners_of_sessions
 from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
@@ -19,7 +21,9 @@ from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_s
 @dataclass(frozen=True, slots=True)
 class NewMemory:
     """`content_json` is the content's JSON text. `key`: 16 bytes from which the id is made, so
-    that a repeated request finds its memory there. `ttl_seconds` counts from the commit."""
+    that a repeated request finds its memory there; a memory from elsewhere may keep its
+    `memory_id`. `ttl_seconds` counts from the commit, `expires_at` is a moment that may be past.
+    `vector`: one that need not be made."""
 
     key: bytes
     session_id: str
@@ -31,6 +35,9 @@ class NewMemory:
     ttl_seconds: int | None = None
     source_agent: str = ""
     created_by: str = ""
+    vector: GivenVector | None = None
+    memory_id: str = ""
+    expires_at: datetime | None = None
 
 
 class _Row(msgspec.Struct):
@@ -46,6 +53,7 @@ class _Row(msgspec.Struct):
     source_agent: str
     created_by: str
     created_at: datetime
+    expires_at: datetime | None
 
 
 def store_memories(new: Sequence[NewMemory]) -> list[Stored]:
@@ -64,7 +72,7 @@ def store_memories(new: Sequence[NewMemory]) -> list[Stored]:
 
 def _insert(new: Sequence[NewMemory], owners: Mapping[str, UUID]) -> list[Stored]:
     batch = [_row(memory, owners[memory.session_id]) for memory in new]
-    inserted = {row[0] for row in rows(_insert_sql(), [msgspec.json.encode(batch).decode()])}
+    inserted = {row[0] for row in _insert_rows(batch, _vectors_by_id(new, batch))}
     # Of a request that came twice in one batch the first is stored.
     stored = {row.id: row.created_at for row in reversed(batch) if row.id in inserted}
     if len(inserted) < len(batch):
@@ -72,9 +80,25 @@ def _insert(new: Sequence[NewMemory], owners: Mapping[str, UUID]) -> list[Stored
     return [Stored(row.id, stored[row.id]) for row in batch]
 
 
+def _vectors_by_id(new: Sequence[NewMemory], batch: Sequence[_Row]) -> dict[str, GivenVector]:
+    """Of a request that came twice the first's, as its memory."""
+    pairs = zip(reversed(new), reversed(batch), strict=True)
+    return {row.id: memory.vector for memory, row in pairs if memory.vector is not None}
+
+
+def _insert_rows(
+    batch: Sequence[_Row], vectors: Mapping[str, GivenVector]
+) -> list[tuple[Any, ...]]:
+    parameters = [msgspec.json.encode(batch).decode()]
+    if not vectors:
+        return rows(_insert_sql(), parameters)
+    given = [{"id": an_id, **vector._asdict()} for an_id, vector in vectors.items()]
+    return rows(_insert_with_vectors_sql(), [*parameters, msgspec.json.encode(given).decode()])
+
+
 def _row(memory: NewMemory, owner_id: UUID) -> _Row:
     return _Row(
-        ids.memory_id(owner_id, memory.key),
+        memory.memory_id or ids.memory_id(owner_id, memory.key),
         owner_id,
         memory.session_id,
         memory.memory_type,
@@ -86,31 +110,54 @@ def _row(memory: NewMemory, owner_id: UUID) -> _Row:
         memory.source_agent,
         memory.created_by,
         memory.created_at,
+        memory.expires_at,
     )
 
 
 @cache
 def _insert_sql() -> str:
+    return f"""
+    WITH stored AS ({_stored_sql()}),
+    queued AS ({QUEUE.format(source="stored s", condition="s.can_be_found")})
+    SELECT id FROM stored"""
+
+
+@cache
+def _insert_with_vectors_sql() -> str:
+    """A statement of its own, so that creates without vectors do not pay for them."""
+    unmade = "s.can_be_found AND NOT EXISTS (SELECT FROM g WHERE g.id = s.id AND g.model_id = e.id)"
+    return f"""
+    WITH stored AS ({_stored_sql()}),
+    g AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(%s::jsonb) AS g (id text, model_id bigint, text text)),
+    given AS (
+        INSERT INTO embeddings (owner_id, memory_id, model_id, version, embedding)
+        SELECT s.owner_id, s.id, g.model_id, 1, g.text::vector FROM stored s JOIN g USING (id)),
+    queued AS ({QUEUE.format(source="stored s", condition=unmade)})
+    SELECT id FROM stored"""
+
+
+def _stored_sql() -> str:
     # One JSON parameter for the whole batch: twice the rows a second of bulk_create, which sends
     # and parses a placeholder for every value (docs/benchmarks.md).
     return f"""
-    WITH stored AS (
         INSERT INTO memory_entries (id, owner_id, session_id, memory_type, content, content_bytes,
             text, speaker, words, search, tags, priority, source_agent, created_by, version,
             content_version, created_at, updated_at, expires_at)
         SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes,
             t.text, {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")},
             length(w.search), w.search, n.tags, n.priority, n.source_agent, n.created_by, 1,
-            1, n.created_at, n.created_at, now() + n.ttl * interval '1 second'
+            1, n.created_at, n.created_at,
+            coalesce(n.expires_at, now() + n.ttl * interval '1 second')
         FROM jsonb_to_recordset(%s::jsonb) AS n (id text, owner_id uuid, session_id text,
                 memory_type text, content jsonb, content_bytes int, tags text[], priority int,
-                ttl bigint, source_agent text, created_by text, created_at timestamptz)
+                ttl bigint, source_agent text, created_by text, created_at timestamptz,
+                expires_at timestamptz)
             CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
             CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w
         ON CONFLICT (id) DO NOTHING
-        RETURNING id, owner_id, text <> '' AS has_text),
-    queued AS ({QUEUE.format(source="stored s", condition="s.has_text")})
-    SELECT id FROM stored"""
+        RETURNING id, owner_id,
+            text <> '' AND (expires_at IS NULL OR expires_at > now()) AS can_be_found"""
 
 
 def _stored_before(batch: Sequence[_Row]) -> dict[str, datetime]:
