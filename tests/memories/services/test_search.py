@@ -1,0 +1,513 @@
+"""What a search finds, in which order, and what it says about it."""
+
+import itertools
+import time
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import numpy as np
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from memories.embedders.errors import EmbedderUnavailable
+from memories.embedders.minilm import MiniLmEmbedder, _packaged_model
+from memories.errors import SearchFailed, ValidationFailed
+from memories.services import embedding_models
+from memories.services.filters import Filter, Scope
+from memories.services.forget import Deletion, forget_memories
+from memories.services.restore import restore_memories
+from memories.services.revise import Revision, revise_memories
+from memories.services.search import Query, SearchType, search_memories
+from memories.services.sessions import NewSession, open_sessions, owners_of_sessions
+from memories.services.store import store_memories
+from tests.embedders import TrialEmbedder, serve_by, stored_model
+from tests.factories import SESSION, database_now, new_memory, set_expiry, store
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+WAYS = list(SearchType)
+
+
+def filter_of(scope=Scope.USER, session_id=SESSION, **conditions):
+    owner = owners_of_sessions([session_id]).get(session_id)
+    return Filter(scope, session_id, owner, **conditions)
+
+
+def ask(text, way=SearchType.HYBRID, *, limit=100, **options):
+    """One result or error. What `Query` does not know is a condition of the filter."""
+    known = {name: options.pop(name) for name in set(options) & set(Query.__slots__)}
+    [result] = search_memories([Query(text, filter_of(**options), way, limit, **known)])
+    return result
+
+
+def ids(result):
+    return [memory.memory_id for memory in result.results]
+
+
+def found(text, way=SearchType.HYBRID, **options):
+    return ids(ask(text, way, **options))
+
+
+def change(an_id, text):
+    revise_memories([Revision(an_id, NOW, content_json=f'{{"text":"{text}"}}'.encode())])
+
+
+def open_session(session_id, user_id=""):
+    open_sessions([NewSession(b"", NOW, session_id=session_id, user_id=user_id)])
+
+
+@pytest.fixture
+def spread(trial):
+    """Memories that all hold one word, in every combination of what filters look at."""
+    for session, user in (("s1", "ann"), ("s2", "ann"), ("s3", "bob"), (SESSION, "")):
+        open_session(session, user)
+    combinations = itertools.product(("s1", "s2", "s3"), ("a", "b"), ((), ("x",), ("x", "y")))
+    new = [
+        new_memory(
+            f"apple {number}",
+            session_id=session,
+            memory_type=kind,
+            tags=tags,
+            created_at=NOW + timedelta(days=number % 4),
+        )
+        for number, (session, kind, tags) in enumerate(combinations)
+    ]
+    stored = store_memories(new)
+    return {one.memory_id: memory for one, memory in zip(stored, new, strict=True)}
+
+
+CONDITIONS = {
+    "nothing": ({}, lambda m: True),
+    "types": ({"memory_types": ("a",)}, lambda m: m.memory_type == "a"),
+    "any tag": ({"tags": ("y", "z")}, lambda m: "y" in m.tags),
+    "all tags": (
+        {"tags": ("x", "y"), "all_tags": True},
+        lambda m: {"x", "y"} <= set(m.tags),
+    ),
+    "start": (
+        {"start": NOW + timedelta(days=2)},
+        lambda m: m.created_at >= NOW + timedelta(days=2),
+    ),
+    "end": ({"end": NOW + timedelta(days=1)}, lambda m: m.created_at <= NOW + timedelta(days=1)),
+    "all at once": (
+        {"memory_types": ("b",), "tags": ("x",), "start": NOW, "end": NOW + timedelta(days=2)},
+        lambda m: (
+            m.memory_type == "b" and "x" in m.tags and m.created_at <= NOW + timedelta(days=2)
+        ),
+    ),
+}
+SCOPES = {
+    Scope.SESSION: {"s1"},
+    Scope.USER: {"s1", "s2"},
+    Scope.ALL: {"s1", "s2", "s3"},
+}
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
+def test_every_filter_in_every_scope_by_every_way(spread, many, monkeypatch):
+    if many:
+        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+    for way, (scope, sessions), (conditions, passes) in itertools.product(
+        WAYS, SCOPES.items(), CONDITIONS.values()
+    ):
+        expected = {an_id for an_id, m in spread.items() if m.session_id in sessions and passes(m)}
+        result = ask("apple", way, scope=scope, session_id="s1", **conditions)
+        assert set(ids(result)) == expected, (way, scope, conditions)
+        assert result.total_count == len(expected)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_where_nothing_can_be_found_nothing_is(spread, way):
+    for scope in (Scope.SESSION, Scope.USER):
+        result = ask("apple", way, scope=scope, session_id="never seen")
+        assert (result.results, result.total_count) == ([], 0)
+    assert found("apple", way, session_id=SESSION) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_results_are_stable_from_call_to_call(trial, way):
+    store_memories([new_memory("the same words") for _ in range(30)])
+    first = found("words", way, limit=10)
+    assert len(first) == 10
+    assert all(found("words", way, limit=10) == first for _ in range(3))
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
+def test_the_limit_cuts_and_the_total_counts(trial, many, monkeypatch):
+    if many:
+        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+    store_memories([new_memory("apple") for _ in range(20)])
+    for way in WAYS:
+        result = ask("apple", way, limit=3)
+        assert (len(result.results), result.total_count) == (3, 20)
+
+
+def test_a_reply_is_cut_at_its_limit_and_says_so(trial):
+    store_memories([new_memory("apple " * 500) for _ in range(5)])
+    result = ask("apple", max_bytes=10_000)
+    assert 0 < len(result.results) < 5
+    assert result.search_metadata.has_more is True
+
+
+class TestWords:
+    def test_the_rarer_word_counts_more(self, trial):
+        common = [store(f"tea at {hour}") for hour in ("noon", "seven", "nine")]
+        rare = store("the harbour at dawn")
+        assert found("tea harbour", SearchType.KEYWORD) == [rare, *sorted(common)]
+
+    @pytest.mark.parametrize("way", [SearchType.KEYWORD, SearchType.HYBRID])
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ('"green tea"', {"a cup of green tea"}),
+            ('tea "green tea"', {"a cup of green tea"}),
+            ("tea -green", {"black tea", "tea, not yet green-ish"} - {"tea, not yet green-ish"}),
+            ('tea -"green tea"', {"black tea", "green is the tea", "tea, not yet green-ish"}),
+            ('"the" tea', None),
+            ('tea -the "of"', None),
+        ],
+    )
+    def test_phrases_stand_together_and_exclusions_keep_out(self, trial, way, query, expected):
+        texts = ("a cup of green tea", "green is the tea", "black tea", "tea, not yet green-ish")
+        texts_of = {store(text): text for text in texts}
+        result = {texts_of[an_id] for an_id in found(query, way)}
+        assert result == (set(texts) if expected is None else expected)
+
+    def test_an_exclusion_alone_finds_by_meaning_what_is_left(self, trial):
+        store("green tea")
+        black = store("black tea")
+        assert found("-green") == [black]
+        assert found("-green", SearchType.KEYWORD) == []
+
+    def test_word_forms_meet(self, trial):
+        an_id = store("She was running home")
+        assert found("runs", SearchType.KEYWORD) == [an_id]
+
+
+QUERIES = {
+    "100 000 characters": "apple pear " * 9_091,
+    "one word of 100 000 characters": "a" * 100_000,
+    "100 000 quotes": '"' * 100_000,
+    "only stop words": "the of and to",
+    "stop words in quotes": '"the of" -"and"',
+    "only punctuation": "?!... --- ''' \\ \\\\ :* & | ! <->",
+    "spaces": " \t\n ",
+    "right to left": "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 \u202eapple",
+    "mixed scripts": "apple 苹果 яблоко μήλο 🍎",
+    "SQL": "apple'; DROP TABLE memory_entries; -- %s %(owner)s {0} $1",
+    "quotes and minus": '-"apple -pear\' "- -- -"" ""',
+    "combining": "a\u0301\u0301\u0301pple\u200d\ufeff",
+    "64 words and more": " ".join(f"word{number}" for number in range(200)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_no_query_is_an_error(trial, way, query):
+    an_id = store("apple and pear")
+    result = ask(query, way)
+    assert set(ids(result)) <= {an_id}
+    if way is not SearchType.KEYWORD:
+        assert result.total_count <= 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_nul_is_refused_by_its_field(wire, trial, way):
+    error = wire.error("search", {"query": "a\0b", "search_type": way})
+    assert (error["code"], error["details"]["field"]) == ("validation_error", "payload.query")
+
+
+@pytest.mark.parametrize("text", ["שלום עולם", "слово дня", "苹果", "🍎 🍏"])
+def test_every_script_is_found(trial, text):
+    an_id = store(text)
+    store("other words")
+    assert found(text)[0] == an_id
+    assert found(text, SearchType.SEMANTIC)[0] == an_id
+
+
+class TestSimilarity:
+    def test_it_is_half_of_one_and_the_cosine(self, trial):
+        one, two = store("alpha beta"), store("alpha gamma")
+        query, document = trial.embed_queries(["alpha beta", "alpha gamma"])
+        for way in (SearchType.SEMANTIC, SearchType.HYBRID):
+            scores = {m.memory_id: m.similarity_score for m in ask("alpha beta", way).results}
+            assert scores[one] == 1
+            assert scores[two] == pytest.approx((1 + query @ document) / 2, abs=1e-5)
+
+    def test_of_words_it_is_the_share_of_their_weight(self, trial):
+        both, one = store("harbour tea"), store("tea")
+        scores = {
+            m.memory_id: m.similarity_score for m in ask("tea harbour", SearchType.KEYWORD).results
+        }
+        assert scores[both] == 1
+        assert 0 < scores[one] < 0.5  # the rarer word weighs more
+
+    def test_where_a_memory_has_no_vector_its_words_speak(self, trial):
+        trial.before = fail
+        an_id = store("tea")
+        [memory] = ask("tea").results
+        assert (memory.memory_id, memory.similarity_score) == (an_id, 1)
+
+    def test_a_least_similarity_drops_what_no_word_matched(self, trial):
+        near, far = store("alpha beta"), store("delta")
+        options = {"min_similarity": 0.9}
+        assert found("alpha beta", SearchType.SEMANTIC, **options) == [near]
+        assert found("alpha beta", SearchType.HYBRID, **options) == [near]
+        assert set(found("delta gamma epsilon zeta", SearchType.HYBRID, **options)) == {far}
+        assert found("delta gamma epsilon zeta", SearchType.KEYWORD, **options) == [far]
+        assert found("delta gamma epsilon zeta", SearchType.SEMANTIC, **options) == []
+        assert ask("alpha beta", SearchType.SEMANTIC, **options).total_count == 1
+
+
+def fail(_):
+    raise EmbedderUnavailable("The endpoint is away.")
+
+
+@pytest.mark.parametrize("way", WAYS)
+class TestChanges:
+    def test_a_changed_memory_is_never_found_by_its_old_text(self, trial, way):
+        an_id = store("alpha")
+        assert found("alpha", way, min_similarity=0.9) == [an_id]
+        change(an_id, "omega")
+        assert found("alpha", way, min_similarity=0.9) == []
+        assert found("omega", way, min_similarity=0.9) == [an_id]
+
+    def test_what_is_deleted_is_gone_at_once_and_what_is_restored_is_back(self, trial, way):
+        an_id = store("alpha")
+        assert found("alpha", way) == [an_id]
+        forget_memories([Deletion(an_id, NOW)])
+        assert ask("alpha", way).total_count == 0
+        restore_memories([an_id], NOW)
+        assert found("alpha", way) == [an_id]
+
+    def test_what_has_expired_is_gone_whether_or_not_a_job_has_run(self, trial, way, monkeypatch):
+        gone = [one.memory_id for one in store_memories([new_memory("alpha") for _ in range(300)])]
+        left = store("alpha beta gamma delta epsilon")
+        found("alpha", way)  # they have their vectors
+        for an_id in gone:
+            set_expiry(an_id, database_now())
+        assert found("alpha", way) == [left]
+        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+        assert found("alpha", way) == [left]
+
+
+class TestPending:
+    def test_what_was_just_said_is_found_by_its_meaning(self, trial):
+        an_id = store("alpha")
+        assert found("alpha", SearchType.SEMANTIC) == [an_id]
+
+    def test_what_could_not_be_waited_for_is_counted(self, trial, settings):
+        settings.EMBED_WAIT_SECONDS = 0
+        store("alpha")
+        store("beta")
+        metadata = ask("alpha").search_metadata
+        assert (metadata.pending, metadata.search_type) == (2, SearchType.HYBRID)
+        settings.EMBED_WAIT_SECONDS = 5
+        assert not ask("alpha").search_metadata.pending
+
+    def test_other_owners_memories_are_nobodys_concern(self, trial, settings):
+        store("alpha", session_id="other")
+        store("alpha")
+        settings.EMBED_WAIT_SECONDS = 0
+        assert ask("alpha").search_metadata.pending == 1
+
+
+class TestBrokenEmbedder:
+    @pytest.fixture
+    def broken(self, trial):
+        trial.before_query = fail
+        store("alpha")
+        return trial
+
+    def test_words_answer_in_its_place_and_it_is_said(self, broken):
+        result = ask("alpha")
+        metadata = result.search_metadata
+        assert len(result.results) == 1
+        assert (metadata.search_type, metadata.partial) == (SearchType.KEYWORD, True)
+        assert metadata.embedding_model is None
+
+    def test_a_search_by_meaning_alone_is_an_error(self, broken):
+        error = ask("alpha", SearchType.SEMANTIC)
+        assert isinstance(error, SearchFailed) and "away" in error.message
+
+    def test_it_harms_no_search_for_words(self, broken):
+        assert len(ask("alpha", SearchType.KEYWORD).results) == 1
+
+    @pytest.mark.parametrize("lie", [lambda v: v[:, :-1], lambda v: v[:0]])
+    def test_a_wrong_shape_is_an_error(self, trial, lie):
+        make = trial.embed_queries
+        trial.embed_queries = lambda texts: lie(make(texts))
+        assert isinstance(ask("alpha", SearchType.SEMANTIC), SearchFailed)
+
+    def test_a_model_that_this_process_has_not_leaves_the_words(self, trial, embedders):
+        store("alpha")
+        serve_by(TrialEmbedder(name="new"), "openai")
+        embedders["openai"] = TrialEmbedder(name="old")
+        embedding_models.forget_serving()
+        assert isinstance(ask("alpha", SearchType.SEMANTIC), SearchFailed)
+        assert ask("alpha").search_metadata.partial is True
+        assert len(ask("alpha", SearchType.KEYWORD).results) == 1
+
+    def test_without_any_model_words_answer(self, settings):
+        store("alpha")
+        assert ask("alpha").search_metadata.partial is True
+        assert isinstance(ask("alpha", SearchType.SEMANTIC), SearchFailed)
+
+
+class TestDeadline:
+    @pytest.fixture
+    def hanging(self, trial):
+        go_on = Event()
+        yield go_on
+        go_on.set()
+
+    def timed(self, **options):
+        start = time.monotonic()
+        result = ask("alpha", deadline=start + 0.15, **options)
+        assert time.monotonic() - start < 0.6
+        return result
+
+    def test_a_query_that_hangs_in_the_embedder_is_answered_by_words(self, trial, hanging):
+        an_id = store("alpha")
+        trial.before_query = lambda _: hanging.wait(10)
+        result = self.timed()
+        assert ids(result) == [an_id]
+        assert result.search_metadata.partial is True
+        assert result.search_metadata.search_type is SearchType.KEYWORD
+
+    def test_memories_that_hang_in_the_embedder_are_not_waited_for(self, trial, hanging):
+        store("alpha")
+        trial.before = lambda _: hanging.wait(10)
+        assert len(self.timed().results) == 1
+
+    def test_with_time_enough_nothing_is_partial(self, trial):
+        store("alpha")
+        result = ask("alpha", deadline=time.monotonic() + 10)
+        assert not result.search_metadata.partial
+        assert result.search_metadata.search_type is SearchType.HYBRID
+
+    def test_one_that_is_over_already_is_answered(self, trial):
+        store("alpha")
+        assert ask("alpha", deadline=time.monotonic() - 1).search_metadata.partial is True
+
+    def test_what_the_database_cannot_find_in_time_it_need_not(self, trial, monkeypatch):
+        an_id = store("alpha")
+        found("alpha")
+        slow = "SELECT m.id FROM memory_entries m CROSS JOIN pg_sleep(5) WHERE m.id = m.id"
+        monkeypatch.setattr("memories.services.candidates._ALL", slow)
+        result = self.timed()
+        assert ids(result) == [an_id]
+        assert result.search_metadata.partial is True
+
+
+class TestGivenQueries:
+    def test_a_vector_stands_in_for_the_words(self, trial):
+        alpha = store("alpha")
+        store("beta")
+        vector = tuple(map(float, trial.embed_queries(["alpha"])[0] * 7))
+        trial.before_query = fail
+        result = ask("gamma", SearchType.SEMANTIC, vector=vector)
+        assert ids(result)[0] == alpha
+        assert result.results[0].similarity_score == 1
+        assert result.search_metadata.query_embedding_dimension == 64
+
+    @pytest.mark.parametrize("way", [SearchType.SEMANTIC, SearchType.HYBRID])
+    @pytest.mark.parametrize("vector", [(1.0,) * 63, (0.0,) * 64, (float("nan"),) * 64, ()])
+    def test_a_bad_one_is_refused_by_its_field(self, trial, way, vector):
+        error = ask("alpha", way, vector=vector)
+        assert isinstance(error, ValidationFailed)
+        assert error.details["field"] == "payload.query_embedding"
+
+
+def test_of_a_batch_each_has_its_own_answer_and_the_model_is_called_once(trial):
+    alpha, beta = store("alpha"), store("beta")
+    calls = []
+    trial.before_query = calls.append
+    queries = [
+        Query("alpha", filter_of()),
+        Query("beta", filter_of(), SearchType.SEMANTIC, vector=(1.0,)),
+        Query("beta", filter_of(), SearchType.SEMANTIC),
+        Query("beta", filter_of(), SearchType.KEYWORD),
+    ]
+    one, refused, two, three = search_memories(queries)
+    assert calls == [["alpha", "beta"]]
+    assert ids(one)[0] == alpha and ids(two)[0] == beta and ids(three) == [beta]
+    assert isinstance(refused, ValidationFailed)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
+def test_statements_are_few_and_only_a_small_sample_reads_vectors(trial, many, monkeypatch):
+    if many:
+        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+    store_memories([new_memory(f"alpha {number}") for number in range(50)])
+    found("alpha")
+    query = Query("alpha", filter_of())
+    with CaptureQueriesContext(connection) as run:
+        search_memories([query])
+    statements = [query["sql"] for query in run.captured_queries if "SAVEPOINT" not in query["sql"]]
+    assert len(statements) <= 6
+    reading = [sql for sql in statements if "embedding::text" in sql or "e.*" in sql]
+    assert all("LIMIT 256" in sql for sql in reading)
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return MiniLmEmbedder(_packaged_model())  # as it comes: the faster form takes long to make
+
+
+class TestMeaning:
+    """With the bundled model, since only a model knows what words mean."""
+
+    @pytest.fixture
+    def told(self, db, embedders, minilm):
+        serve_by(minilm, "minilm")
+        texts = (
+            "Our dog needs his rabies shot on Thursday.",
+            "The boiler was repaired for 240 euros.",
+            "Grandma's flight lands at half past nine.",
+            "I am allergic to peanuts.",
+            "Tom moved to Lisbon in spring.",
+        )
+        return {text: store(text) for text in texts}
+
+    @pytest.mark.parametrize(
+        ("question", "answer"),
+        [
+            ("When does the puppy go to the vet?", "Our dog needs"),
+            ("What did fixing the heating cost?", "The boiler"),
+            ("Which foods make me ill?", "I am allergic"),
+        ],
+    )
+    def test_a_question_that_shares_no_word_with_its_answer_is_answered(
+        self, told, question, answer
+    ):
+        [expected] = [an_id for text, an_id in told.items() if text.startswith(answer)]
+        assert expected not in found(question, SearchType.KEYWORD)
+        assert found(question, SearchType.SEMANTIC)[0] == expected
+        assert found(question)[0] == expected
+
+
+def test_a_search_over_the_wire_says_what_ran(wire, trial):
+    an_id = wire.create("alpha", tags=["x"])
+    data = wire.data("search", {"query": "alpha", "filters": {"tags": ["x"], "limit": 1}})
+    [memory] = data["results"]
+    assert (memory["memory_id"], memory["similarity_score"]) == (an_id, 1)
+    assert data["total_count"] == 1
+    assert data["search_metadata"] == {
+        "search_type": "hybrid",
+        "embedding_model": "trial/1",
+        "query_embedding_dimension": 64,
+    }
+
+
+def test_the_vectors_of_another_model_are_never_compared(trial):
+    an_id = store("alpha")
+    assert found("alpha", SearchType.SEMANTIC) == [an_id]
+    other = stored_model(TrialEmbedder(16, "new"), "e5")
+    embedding_models.activate_model(other)
+    result = ask("alpha", SearchType.SEMANTIC)
+    assert result.results == []
+    assert result.search_metadata.embedding_model == "new/1"
+    assert np.isclose(ask("alpha").results[0].similarity_score, 1)
