@@ -208,7 +208,7 @@ WITH RECURSIVE steps (id, depth) AS (
     SELECT r.target_id, s.depth + 1
     FROM steps s JOIN relationships r ON r.owner_id = %(owner)s AND r.source_id = s.id {{of_type}}
         JOIN memory_entries m ON m.owner_id = %(owner)s AND m.id = r.target_id
-    WHERE s.depth < %(depth)s AND r.target_id <> %(start)s AND {ALIVE}),
+    WHERE s.depth < %(depth)s AND {ALIVE}),
 nearest AS (SELECT id, min(depth) AS depth FROM steps GROUP BY id),
 ties AS (
     SELECT DISTINCT ON (n.id) n.id, n.depth, r.relationship_type, r.strength

@@ -1,9 +1,11 @@
 """The action that fills a prompt, as the wire has it."""
 
+import msgspec
 import pytest
 
 from tests.factories import Wire, make_answerer
 from zmqbridge.accesses import Accesses
+from zmqbridge.client import results
 
 
 def test_what_was_said_and_what_it_recalls(wire):
@@ -16,7 +18,7 @@ def test_what_was_said_and_what_it_recalls(wire):
         ", The cat is called Minou.\n\nThis conversation:\nThe cat is hungry."
     )
     assert [memory["session_id"] for memory in found["memories"]] == ["morning", "evening"]
-    assert found["token_count"] > 10
+    assert msgspec.convert(found, results.Context).token_count > 10
     assert found["search_metadata"]["search_type"] == "keyword"
 
 

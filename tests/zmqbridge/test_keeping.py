@@ -2,11 +2,13 @@
 
 import json
 
+import msgspec
 import pytest
 
 from memories.ids import owner_of_user
 from memories.models import AgentState, UserProfile
 from tests.factories import SESSION, request
+from zmqbridge.client import results
 
 
 def nested(depth):
@@ -22,9 +24,12 @@ class TestProfiles:
         assert second["created_at"] == first["created_at"] < second["updated_at"]
         assert (second["preferences"], second["profile_data"]) == ({}, {"age": 41})
         assert wire.data("get_profile", {"user_id": "ann"}) == second
+        assert msgspec.convert(second, results.Profile).profile_data == {"age": 41}
 
     def test_of_an_unknown_user_it_is_empty(self, wire):
-        assert wire.data("get_profile", {"user_id": "ann"}) == {
+        empty = wire.data("get_profile", {"user_id": "ann"})
+        assert msgspec.convert(empty, results.Profile).updated_at is None
+        assert empty == {
             "user_id": "ann",
             "preferences": {},
             "profile_data": {},
@@ -80,7 +85,7 @@ class TestStates:
         put = wire.data("set_state", {"agent_id": "oven", "state": {"step": 1}, "ttl": 60})
         assert put["expires_at"] > put["updated_at"]
         assert wire.data("get_state", {"agent_id": "oven"}) == put
-        assert put["state"] == {"step": 1}
+        assert msgspec.convert(put, results.AgentState).state == {"step": 1}
         none = {"agent_id": "oven", "state": None, "updated_at": None, "expires_at": None}
         assert wire.data("get_state", {"agent_id": "oven"}, session_id="another") == none
 
@@ -119,6 +124,15 @@ class TestStates:
         ]
         assert [reply["status"] for reply in wire.answer(bodies)] == ["success", "success"]
         assert AgentState.objects.get().owner_id == owner_of_user("ann")
+
+    def test_a_session_that_it_opened_first_is_its_own(self, wire):
+        bodies = [
+            request("set_state", {"agent_id": "oven", "state": {}}, session_id="mine"),
+            request("create_session", {"user_id": "ann"}, session_id="mine"),
+        ]
+        state, session = wire.answer(bodies)
+        assert state["status"] == "success"
+        assert session["error"]["details"]["field"] == "session_id"
 
     def test_it_opens_a_session_that_is_not_there(self, wire):
         wire.data("set_state", {"agent_id": "oven", "state": {}})

@@ -1,10 +1,12 @@
 """The actions on relationships, as the wire has them."""
 
+import msgspec
 import pytest
 
 from memories.models import Relationship
 from tests.factories import NEVER_MADE, Wire, make_answerer, request
 from zmqbridge.accesses import Accesses
+from zmqbridge.client import results
 
 
 def ends(source_id, target_id, **fields):
@@ -27,6 +29,8 @@ def test_tied_found_and_untied(wire, pair):
         "depth": 1,
     }
     assert found["has_more"] is False
+    assert msgspec.convert(tied, results.Relationship).strength == 1
+    assert msgspec.convert(found, results.Related).memories[0].text == "its name"
     assert wire.data("unrelate", ends(*pair)) == {"removed": True}
     assert wire.data("unrelate", ends(*pair)) == {"removed": False}
     assert wire.data("related", {"memory_id": pair[0]})["memories"] == []

@@ -131,8 +131,9 @@ class TestRepeats:
 
     def test_a_recalled_turn_of_the_conversation_keeps_its_place_above(self):
         latest = turns("The cat is called Minou.", *(f"Turn number {n}." for n in range(30)))
-        prompt = write_prompt(latest, [latest[0]], 260)
+        prompt = write_prompt(latest, [latest[0]], 360)
         assert lines_below(RECALLED, prompt) == ["2026-09-03, Anna: The cat is called Minou."]
+        assert lines_below(CONVERSATION, prompt)[0] == "Anna: Turn number 0."
         assert prompt.memory_ids.count("turn-0") == 1
         assert len(set(prompt.memory_ids)) == len(prompt.memory_ids)
 
