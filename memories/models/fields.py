@@ -6,7 +6,6 @@ from django.db import models
 
 from memories.ids import ID_MAX_CHARACTERS
 
-
 if TYPE_CHECKING:
     _Text = models.CharField[str, str]
 else:

@@ -17,8 +17,7 @@ from memories.embedders.errors import (
     TextsRefused,
 )
 from memories.embedders.loading import load_embedder
-from memories.embedders.options import EmbedderOptions
-from memories.embedders.options import OpenAiOptions
+from memories.embedders.options import EmbedderOptions, OpenAiOptions
 from tests.memories.embedders.endpoint import (
     Endpoint,
     body,
