@@ -1,0 +1,129 @@
+"""The order of candidates, without a database: each part of the score by itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from memories.services.ranking import Candidates, LexicalScale, names_speaker, rank
+from memories.services.weights import Weights
+
+NOTHING = Weights(**dict.fromkeys(Weights.__dataclass_fields__, 0.0))
+SCALE = LexicalScale(np.array([2.0, 1.0]), 10.0, 0.5, 1.0)
+
+
+def candidates(count=4, **columns):
+    alike = {
+        "session": np.arange(count),
+        "previous": np.full(count, -1),
+        "next": np.full(count, -1),
+        "mask": np.zeros(count, np.int64),
+        "words": np.full(count, 10.0),
+        "characters": np.full(count, 50.0),
+        "asks": np.zeros(count, bool),
+        "named": np.zeros(count, bool),
+        "priority": np.full(count, 5.0),
+        "age_days": np.zeros(count),
+        "vector_scores": np.zeros(count),
+    }
+    return Candidates(**(alike | {name: np.array(values) for name, values in columns.items()}))
+
+
+def order(found, **weights):
+    return list(np.argsort(-rank(found, SCALE, replace(NOTHING, **weights)), kind="stable"))
+
+
+@pytest.mark.parametrize(
+    ("weights", "columns"),
+    [
+        ({"vector": 1}, {"vector_scores": [0.0, 1, 3, 2]}),
+        ({"lexical": 1}, {"mask": [0, 0, 3, 1]}),
+        ({"lexical": 1}, {"mask": [1, 1, 1, 1], "words": [30.0, 20, 5, 10]}),
+        ({"lexical": 1}, {"mask": [0, 0, 1, 2]}),  # the first lexeme weighs more
+        ({"speaker": 1}, {"named": [False, False, True, False]}),
+        ({"question": 1}, {"asks": [True, True, False, True]}),
+        ({"length": 1}, {"characters": [10.0, 20, 400, 30]}),
+        ({"recency": 1}, {"age_days": [90.0, 60, 1, 30]}),
+        ({"priority": 1}, {"priority": [1.0, 2, 10, 3]}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_each_weight_lifts_what_it_is_about_and_0_switches_it_off(weights, columns):
+    found = candidates(**columns)
+    assert order(found, **weights)[0] == 2
+    assert order(found) == [0, 1, 2, 3]
+
+
+def test_neighbours_lend_of_their_score():
+    """Turns 0, 1, 2 of one conversation, of which 1 fits best; 3 is alone and fits a little."""
+    found = candidates(
+        session=[0, 0, 0, 1],
+        previous=[-1, 0, 1, -1],
+        next=[1, 2, -1, -1],
+        vector_scores=[0.0, 4, 0, 0.5],
+    )
+    assert order(found, vector=1)[:2] == [1, 3]
+    assert order(found, vector=1, previous=0.5)[:2] == [1, 2]
+    assert order(found, vector=1, next=0.5)[:2] == [1, 0]
+    assert order(found, vector=1, session=0.5) == [1, 0, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        ("word", {"mask": [1, 2, 1, 0]}),
+        ("vector", {"vector_scores": [1.0, 2, 1, 0]}),
+    ],
+)
+def test_what_neighbours_hold_counts_by_the_window(kind, columns):
+    """Turns 0 and 1 belong together, and so do 2 and 3; 0 and 2 by themselves are alike."""
+    found = candidates(
+        session=[0, 0, 1, 1], previous=[-1, 0, -1, 2], next=[1, -1, 3, -1], **columns
+    )
+    own = {"vector": 1} if kind == "vector" else {"lexical": 1}
+    without = rank(found, SCALE, replace(NOTHING, **own))
+    scores = rank(found, SCALE, replace(NOTHING, **own, **{f"{kind}_window": 1}))
+    assert without[0] == without[2]
+    assert scores[0] > scores[2]
+
+
+def test_the_best_by_words_and_meaning_is_1_and_nothing_is_below_0():
+    found = candidates(vector_scores=[-9.0, -1, 2, 5])
+    scores = rank(found, SCALE, replace(NOTHING, vector=1))
+    assert scores.max() == pytest.approx(1)
+    assert scores.min() == 0
+
+
+@pytest.mark.parametrize("deviation", [0.0, 1.0])
+def test_a_query_without_words_and_an_owner_without_spread_are_no_trouble(deviation):
+    scale = LexicalScale(np.array([]), 1.0, 0.0, deviation)
+    scores = rank(candidates(), scale, Weights())
+    assert np.isfinite(scores).all()
+    assert scale.shares(np.zeros(2, np.int64)).tolist() == [0, 0]
+
+
+def test_no_candidates_no_scores():
+    assert rank(candidates(0), SCALE, Weights()).tolist() == []
+
+
+def test_63_lexemes_are_told_apart():
+    scale = LexicalScale(np.arange(1.0, 64), 10.0, 0.0, 1.0)
+    masks = np.array([1 << 62, 1 << 61, (1 << 63) - 1], np.int64)
+    assert scale.shares(masks) == pytest.approx(np.array([63, 62, 2016]) / 2016)
+
+
+@pytest.mark.parametrize(
+    ("query", "speaker", "named"),
+    [
+        ("What did Ann say?", "Ann", True),
+        ("what did ann say?", "Ann", True),
+        ("Ann's dog", "Ann", True),
+        ("the annual report", "Ann", False),
+        ("Joanna", "Ann", False),
+        ("Was sagte Jürgen?", "Jürgen", True),
+        ("a + b (c)", "(c)", True),
+        ("anything", "", False),
+    ],
+)
+def test_a_speaker_is_named_by_the_whole_name(query, speaker, named):
+    assert names_speaker(query, speaker) is named
