@@ -6,7 +6,7 @@ from .loads import Load
 from .processes import wait_until
 from .wire import NoReply, create, new_name, page
 
-GRACE_SECONDS = 5
+GRACE_SECONDS = 10
 # What a stop may need beyond the grace period: the interpreter's own end, on a busy machine.
 SLACK_SECONDS = 3
 
