@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from memories import ids
-from memories.models import MemoryEntry, Session
+from memories.models import EmbeddingModel, EmbeddingTask, MemoryEntry, Session
 from memories.services.fetch import fetch_memories
 from memories.services.forget import Deletion, forget_memories
 from memories.services.store import store_memories
@@ -50,6 +50,21 @@ def test_one_that_is_there_is_answered_as_it_was_stored_even_when_deleted():
     assert store_memories([again]) == [stored]
     assert not MemoryEntry.objects.exists()
     assert MemoryEntry.all_objects.get().text == "first"
+
+
+def test_one_from_elsewhere_keeps_its_id_and_the_moment_of_its_expiry():
+    an_id = store(memory_id="old-7", expires_at=DAY)
+    later = store(expires_at=database_now() + timedelta(hours=1))
+    assert an_id == "old-7"
+    assert set(MemoryEntry.objects.values_list("id", flat=True)) == {later}
+    assert MemoryEntry.all_objects.get(id="old-7").expires_at == DAY
+
+
+def test_what_has_expired_already_waits_for_no_vector():
+    EmbeddingModel.objects.create(name="any", kind="any", dimension=2, created_at=DAY)
+    store(expires_at=DAY)
+    found = store(expires_at=database_now() + timedelta(hours=1))
+    assert [task.memory_id for task in EmbeddingTask.objects.all()] == [found]
 
 
 def test_sessions_are_opened_on_the_way_with_what_they_hold():
