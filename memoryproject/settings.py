@@ -142,18 +142,28 @@ DATABASE_POOL_SIZE = _whole("DATABASE_POOL_SIZE", 16, 4, 500)
 DATABASE_WAIT_SECONDS = _number("DATABASE_WAIT_SECONDS", 30, 0, 3600)
 
 
+def _named_database() -> dict[str, Any]:
+    try:
+        database = dict(env.db_url("DATABASE_URL"))
+    except ValueError:
+        database = {}
+    if database.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name."
+        )
+    # A host that vanishes without a word would otherwise hold a worker for many minutes.
+    patience = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}
+    database["OPTIONS"] = patience | database.get("OPTIONS", {})
+    return database
+
+
 def _database() -> dict[str, Any]:
     if env.str("DATABASE_URL", default=""):
-        database = dict(env.db_url("DATABASE_URL"))
-        if database["ENGINE"] != "django.db.backends.postgresql":
-            raise ImproperlyConfigured(
-                "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name."
-            )
+        database = _named_database()
     else:
         database = {"ENGINE": "memoryproject.postgres", "NAME": "memories"}
         database["OPTIONS"] = {"data_dir": DATA_DIR}
     database["CONN_HEALTH_CHECKS"] = True
-    database.setdefault("OPTIONS", {})
     database["OPTIONS"] |= {
         # Prepared statements on the server: the few hot ones are parsed and planned once.
         "server_side_binding": True,

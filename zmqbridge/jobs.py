@@ -13,7 +13,9 @@ from django.utils import timezone
 from memories.changes import rows
 from memories.services.access import log_accesses
 from memories.services.forget import expire_memories
+from memories.services.orchestrators import forget_orchestrators
 from memories.services.requests import forget_answers
+from memories.services.states import forget_expired_states
 from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
 from zmqbridge.config import OrchestratorConfig
@@ -93,25 +95,35 @@ def make_jobs(
 ) -> list[Job]:
     """`report` writes this orchestrator's row; `count_writes` tells how busy it is."""
 
-    def purge() -> bool:
-        before = timezone.now() - timedelta(days=config.request_key_days)
-        return forget_answers(before, _PURGE_BATCH) == _PURGE_BATCH
-
     def index() -> bool:
         index_build.build_where_wanted()
         return False
 
     stopping = Event()
     index_build = IndexBuild()
+    purge = make_purge(config.request_key_days)
     return [
         Job("heartbeat", 1.0, lambda: _beat(patience, report), stopping),
         Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses), stopping),
         Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories), stopping),
-        Job("request-keys", _PURGE_SECONDS, lambda: _alone("request-keys", purge), stopping),
+        Job("purge", _PURGE_SECONDS, lambda: _alone("purge", purge), stopping),
         Job("embedding", _EMBED_SECONDS, EmbeddingWork(count_writes, stopping), stopping),
         # Not `_alone`: that opens a transaction, in which no index is built concurrently.
         Job("vector-index", _INDEX_SECONDS, index, stopping, index_build.cancel),
     ]
+
+
+def make_purge(kept_days: float) -> Callable[[], bool]:
+    """Work that drops what no promise needs any more: answers of requests, expired agent states,
+    rows of orchestrators that are gone."""
+
+    def purge() -> bool:
+        before = timezone.now() - timedelta(days=kept_days)
+        forget_orchestrators(before)
+        forget_expired_states(_PURGE_BATCH)
+        return forget_answers(before, _PURGE_BATCH) == _PURGE_BATCH
+
+    return purge
 
 
 def flush_accesses(accesses: Accesses) -> bool:

@@ -18,6 +18,14 @@ class AgentState(OwnedModel):
 
     class Meta:
         db_table = "agent_states"
+        indexes = [
+            # the purge
+            models.Index(
+                fields=["expires_at"],
+                name="agent_states_to_expire",
+                condition=models.Q(expires_at__isnull=False),
+            ),
+        ]
         constraints = [
             # the state of an agent in a session
             models.UniqueConstraint(

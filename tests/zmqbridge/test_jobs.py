@@ -1,20 +1,23 @@
 """Jobs: what failed is tried again, and what takes long does not hold up a stop."""
 
+from datetime import timedelta
 from threading import Event
 
 import pytest
 from django.conf import settings
 from django.db import DatabaseError
+from django.utils import timezone
 
-from memories.models import EmbeddingModel
+from memories.models import AgentState, EmbeddingModel, Orchestrator, Session
 from memories.services.embedding_models import has_index
+from memories.services.sessions import owners_of_opened_sessions
 from memories.services.store import store_memories
 from tests.embedders import embed_all
 from tests.factories import new_memory, wait_until
 from zmqbridge import jobs
 from zmqbridge.accesses import Accesses
 from zmqbridge.config import read_config
-from zmqbridge.jobs import Job, make_jobs
+from zmqbridge.jobs import Job, make_jobs, make_purge
 from zmqbridge.patience import Patience
 
 
@@ -79,3 +82,27 @@ def all_jobs():
         report=lambda: None,
         count_writes=lambda: 0,
     )
+
+
+def test_the_purge_drops_what_is_long_over_and_nothing_else(db):
+    long_ago, now = timezone.now() - timedelta(days=30), timezone.now()
+    config = read_config(settings, ())
+    for instance, seen_at in (("gone", long_ago), ("here", now)):
+        Orchestrator.objects.create(
+            instance=instance, version="0", started_at=long_ago, seen_at=seen_at
+        )
+    owners_of_opened_sessions(["kitchen"], long_ago)
+    session = Session.objects.get(id="kitchen")
+    for agent_id, expires_at in (("over", long_ago), ("lives", now + timedelta(days=1))):
+        AgentState.objects.create(
+            owner_id=session.owner_id,
+            session=session,
+            agent_id=agent_id,
+            state={},
+            updated_at=long_ago,
+            expires_at=expires_at,
+        )
+    purge = make_purge(config.request_key_days)
+    assert purge() is False
+    assert [row.instance for row in Orchestrator.objects.all()] == ["here"]
+    assert [state.agent_id for state in AgentState.objects.all()] == ["lives"]
