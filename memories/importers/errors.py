@@ -1,0 +1,5 @@
+"""What makes the import of a file end, as one sentence for a person."""
+
+
+class ImportRefused(Exception):
+    """The file cannot be read as an old store. Nothing of it has been imported."""

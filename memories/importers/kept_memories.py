@@ -1,0 +1,131 @@
+"""Memories of an old store, as they are kept here: compare, store, bring up to date."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from django.db import DataError, IntegrityError, transaction
+
+from memories.changes import rows
+from memories.errors import MemoriesError
+from memories.importers.places import Place
+from memories.importers.rows import OldMemory
+from memories.importers.seen import CHANGED_BY, MISSING, Seen
+from memories.services.revise import Revision, revise_memories
+from memories.services.store import NewMemory, store_memories
+
+
+class Placed(NamedTuple):
+    memory: OldMemory
+    place: Place
+    id: str
+
+
+def compare_memories(batch: Sequence[Placed], volatile: Sequence[str]) -> list[Seen]:
+    """`volatile`: keys of `content.metadata` that do not count."""
+    there = _there(batch)
+    told = [_told(placed) for placed in batch if placed.id in there]
+    if not told:
+        return [MISSING] * len(batch)
+    parameters = {"told": msgspec.json.encode(told).decode(), "volatile": list(volatile)}
+    found = {row[0]: Seen(True, *row[1:]) for row in rows(_COMPARE, parameters)}
+    return [found.get(placed.id, MISSING) for placed in batch]
+
+
+def store_old(batch: Sequence[Placed]) -> dict[str, str]:
+    """Store them; returns why, by id, for those that the database refuses."""
+    try:
+        with transaction.atomic():
+            store_memories([_new(placed) for placed in batch])
+    except (DataError, IntegrityError) as error:
+        if len(batch) == 1:
+            return {batch[0].id: " ".join(str(error).split())[:200]}
+        half = len(batch) // 2
+        return store_old(batch[:half]) | store_old(batch[half:])
+    return {}
+
+
+def update_old(batch: Sequence[Placed]) -> list[bool]:
+    """Bring over what has changed in the file; whether it could be, for each."""
+    with transaction.atomic(savepoint=False):
+        revised = revise_memories([_revision(placed) for placed in batch])
+    return [not isinstance(one, MemoriesError) for one in revised]
+
+
+def _there(batch: Sequence[Placed]) -> set[str]:
+    found = rows(
+        "SELECT id FROM memory_entries WHERE owner_id = ANY(%s) AND id = ANY(%s)",
+        [list({p.place.owner_id for p in batch}), [p.id for p in batch]],
+    )
+    return {an_id for (an_id,) in found}
+
+
+def _new(placed: Placed) -> NewMemory:
+    memory = placed.memory
+    assert memory.created_at is not None
+    return NewMemory(
+        key=b"",
+        session_id=placed.place.session_id,
+        memory_type=memory.memory_type,
+        content_json=memory.content_json,
+        created_at=memory.created_at,
+        tags=memory.tags,
+        priority=memory.priority,
+        created_by=CHANGED_BY,
+        memory_id=placed.id,
+        expires_at=memory.expires_at,
+    )
+
+
+def _revision(placed: Placed) -> Revision:
+    memory = placed.memory
+    return Revision(
+        placed.id,
+        datetime.now(UTC),
+        memory_type=memory.memory_type,
+        content_json=memory.content_json,
+        tags=tuple(memory.tags),
+        priority=memory.priority,
+        changed_by=CHANGED_BY,
+    )
+
+
+def _told(placed: Placed) -> dict[str, Any]:
+    memory = placed.memory
+    return {
+        "id": placed.id,
+        "owner_id": placed.place.owner_id,
+        "session_id": placed.place.session_id,
+        "memory_type": memory.memory_type,
+        "content": msgspec.Raw(memory.content_json),
+        "tags": memory.tags,
+        "priority": memory.priority,
+        "expires_at": memory.expires_at,
+        "created_at": memory.created_at if memory.is_time_known else None,
+    }
+
+
+def _canonical(row: str, session_id: str, created_at: str) -> str:
+    content = f"""CASE WHEN jsonb_typeof({row}.content -> 'metadata') = 'object'
+        THEN {row}.content || jsonb_build_object('metadata',
+            ({row}.content -> 'metadata') - %(volatile)s::text[])
+        ELSE {row}.content END"""
+    return f"""hashtextextended(jsonb_build_array({session_id}, {created_at}, {row}.memory_type,
+        {content}, {row}.tags, {row}.priority, {row}.expires_at)::text, 0)"""
+
+
+# What counts of a memory that another hand has changed is what it held before that.
+_COMPARE = f"""
+SELECT m.id, r.version IS NOT NULL,
+    {_canonical("n", "n.session_id", "coalesce(n.created_at, m.created_at)")},
+    CASE WHEN r.version IS NULL THEN {_canonical("m", "m.session_id", "m.created_at")}
+         ELSE {_canonical("r", "m.session_id", "m.created_at")} END
+FROM jsonb_to_recordset(%(told)s::jsonb) AS n (id text, owner_id uuid, session_id text,
+    memory_type text, content jsonb, tags text[], priority int, expires_at timestamptz,
+    created_at timestamptz)
+JOIN memory_entries m ON m.owner_id = n.owner_id AND m.id = n.id
+LEFT JOIN LATERAL (
+    SELECT r.* FROM revisions r
+    WHERE r.owner_id = m.owner_id AND r.memory_id = m.id AND r.changed_by <> '{CHANGED_BY}'
+    ORDER BY r.version LIMIT 1) r ON true"""

@@ -1,0 +1,109 @@
+"""The session memory: tables `sessions` and `interactions`, times in the writer's local time."""
+
+from collections.abc import Iterator
+
+from memories.importers.names import session_name
+from memories.importers.rows import MemoryName, OldMemory, OldSession, SessionName, own_of
+from memories.importers.source import Cells, as_raw, plain, texts_in
+from memories.importers.stores import OldStore
+from memories.importers.values import clean_text, encode, read_time
+
+
+class SessionMemory(OldStore):
+    name = "session"
+    counted = ("sessions", "interactions")
+    needs = {
+        "sessions": frozenset({"session_id"}),
+        "interactions": frozenset({"session_id", "content"}),
+    }
+
+    def sessions(self) -> Iterator[OldSession]:
+        columns = ("session_id", "user_id", "created_at", "last_active", "metadata")
+        for row in self.source.rows(
+            f"SELECT {self.source.columns('sessions', columns)} FROM sessions s ORDER BY s.rowid"
+        ):
+            yield self._session(*row)
+        yield from self._recovered()
+
+    def memories(self) -> Iterator[OldMemory]:
+        columns = ("id", "session_id", "timestamp", "role", "content", "metadata")
+        for row in self.source.rows(
+            f"""
+            SELECT i.rowid, {self.source.columns("interactions", columns)},
+                {self.source.columns("sessions", ["user_id"])}
+            FROM interactions i LEFT JOIN sessions s ON s.session_id = i.session_id
+            ORDER BY i.rowid"""
+        ):
+            yield self._memory(*row)
+
+    def _session(
+        self, an_id: object, user: object, created_at: object, last_active: object, metadata: object
+    ) -> OldSession:
+        cells = self.source.cells("sessions", an_id)
+        return OldSession(
+            "sessions",
+            cells.row,
+            self._name(cells, an_id, user),
+            encode(cells.fields(metadata, "metadata")),
+            read_time(created_at, self.source.zone),
+            cells.time(last_active, "last_active"),
+        )
+
+    def _recovered(self) -> Iterator[OldSession]:
+        """Sessions that interactions name and the file has not."""
+        columns = self.source.columns("interactions", ["id", "timestamp"])
+        for row, first, an_id, _ in self.source.rows(
+            f"""
+            SELECT {columns}, i.session_id, min(i.rowid)
+            FROM interactions i
+            WHERE i.session_id <> '' AND NOT EXISTS (
+                SELECT 1 FROM sessions s WHERE s.session_id = i.session_id)
+            GROUP BY i.session_id"""
+        ):
+            cells = self.source.cells("interactions", row)
+            cells.note("its session does not exist", "made, and marked as recovered")
+            yield OldSession(
+                "recovered sessions",
+                cells.row,
+                self._name(cells, an_id, None),
+                b'{"recovered":true}',
+                read_time(first, self.source.zone),
+            )
+
+    def _memory(
+        self,
+        rowid: int,
+        an_id: object,
+        session_id: object,
+        timestamp: object,
+        role: object,
+        content: object,
+        metadata: object,
+        user: object,
+    ) -> OldMemory:
+        cells = self.source.cells("interactions", an_id or rowid)
+        fields = cells.fields(metadata, "metadata")
+        said_by = cells.text(role, "role")
+        text = cells.text(content, "content")
+        return OldMemory(
+            "interactions",
+            cells.row,
+            MemoryName(
+                self._name(cells, session_id, user),
+                own_of(self.name, an_id or rowid, session_id, timestamp, role, content),
+            ),
+            "conversation",
+            encode(
+                {
+                    "text": text,
+                    "role": said_by,
+                    "timestamp": plain(timestamp),
+                    "metadata": fields or as_raw({}),
+                }
+            ),
+            read_time(timestamp, self.source.zone),
+            cells.tags("conversation", said_by, *texts_in(fields.get("tags"))),
+        )
+
+    def _name(self, cells: Cells, session_id: object, user: object) -> SessionName:
+        return session_name(cells.user(user), clean_text(session_id), self.name)

@@ -1,0 +1,44 @@
+"""What a reader of an old store is: how it is recognised, and what it yields."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from memories.importers.rows import OldMemory, OldProfile, OldSession, OldTie
+from memories.importers.source import Source
+
+
+class OldStore:
+    """A subclass for each kind. Every call of a method reads the file again, from its begin.
+
+    `needs`: the tables, and of each the columns, without which it is not this kind. `counted`:
+    the tables of which each row becomes something. `reads`: the others that it knows. `volatile`:
+    keys of `content.metadata` that the old store counts up whenever a memory is read; a difference
+    there is none.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[Mapping[str, frozenset[str]]]
+    counted: ClassVar[tuple[str, ...]]
+    reads: ClassVar[frozenset[str]] = frozenset()
+    volatile: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @classmethod
+    def fits(cls, source: Source) -> bool:
+        return all(
+            columns <= source.tables.get(table, frozenset()) for table, columns in cls.needs.items()
+        )
+
+    def sessions(self) -> Iterator[OldSession]:
+        return iter(())
+
+    def memories(self) -> Iterator[OldMemory]:
+        return iter(())
+
+    def ties(self) -> Iterator[OldTie]:
+        return iter(())
+
+    def profiles(self) -> Iterator[OldProfile]:
+        return iter(())

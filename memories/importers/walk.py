@@ -1,0 +1,130 @@
+"""One way through an old store: its rows in batches, each with its place in the database."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from memories.importers.kept_memories import Placed
+from memories.importers.kept_ties import PlacedTie
+from memories.importers.places import Place, Places, memory_ids
+from memories.importers.rows import (
+    MemoryName,
+    OldMemory,
+    OldProfile,
+    OldSession,
+    OldTie,
+    SessionName,
+    batches_of,
+)
+from memories.importers.stores import OldStore
+from memories.importers.tally import Tally
+from memories.importers.times import with_times
+
+Row = TypeVar("Row", OldMemory, OldSession, OldTie)
+
+
+class Walk:
+    """A subclass says what becomes of each batch."""
+
+    title: ClassVar[str]
+
+    def __init__(self, store: OldStore) -> None:
+        self.store = store
+        self.source = store.source
+        self.places = Places(store.name)
+        self.tallies = {t: Tally(t, self.source.count(t)) for t in store.counted}
+
+    def go(self, progress: Callable[[int], None]) -> None:
+        """`progress` hears how many rows are done."""
+        for sessions in batches_of(self._timed(self.store.sessions())):
+            self._count(sessions)
+            self.sessions(sessions, self.places.of_sessions(s.name for s in sessions))
+            progress(len(sessions))
+        for memories in batches_of(self._timed(self.store.memories())):
+            self._count(memories)
+            self.memories(self._placed(memories))
+            progress(len(memories))
+        for ties in batches_of(self._timed(self.store.ties())):
+            self._count(ties)
+            self.ties(self._placed_ties(ties))
+            progress(len(ties))
+        for profiles in batches_of(self.store.profiles(), rows=100):
+            self._count(profiles)
+            self.profiles(profiles)
+            progress(len(profiles))
+
+    def sessions(self, batch: Sequence[OldSession], places: dict[SessionName, Place]) -> None:
+        raise NotImplementedError
+
+    def memories(self, batch: Sequence[Placed]) -> None:
+        raise NotImplementedError
+
+    def ties(self, batch: Sequence[tuple[OldTie, PlacedTie]]) -> None:
+        """Of those whose ends both exist."""
+        raise NotImplementedError
+
+    def profiles(self, batch: Sequence[OldProfile]) -> None:
+        raise NotImplementedError
+
+    def total(self) -> int:
+        return sum(tally.rows or 0 for tally in self.tallies.values())
+
+    def lines(self) -> Iterator[str]:
+        """What there is to tell afterwards."""
+        raise NotImplementedError
+
+    def is_in_order(self) -> bool:
+        return True
+
+    def tally(self, table: str) -> Tally:
+        return self.tallies.setdefault(table, Tally(table))
+
+    def skip(self, table: str, row: str, found: str) -> None:
+        self.tally(table).skipped += 1
+        self.source.note(table, row, found, "skipped")
+
+    def _count(self, batch: Iterable[OldSession | OldMemory | OldTie | OldProfile]) -> None:
+        for item in batch:
+            self.tally(item.table).read += 1
+
+    def _timed(self, items: Iterable[Row]) -> Iterator[Row]:
+        return with_times(items, self.source.modified_at, self._note_time)
+
+    def _note_time(self, item: Row, done: str) -> None:
+        self.source.note(item.table, item.row, "its time is missing or cannot be read", done)
+
+    def _placed(self, batch: Sequence[OldMemory]) -> list[Placed]:
+        places = self.places.of_batch(batch)
+        named = {memory.name: places[memory.name.session] for memory in batch}
+        found = memory_ids(named)
+        return [Placed(memory, named[memory.name], found[memory.name]) for memory in batch]
+
+    def _placed_ties(self, batch: Sequence[OldTie]) -> list[tuple[OldTie, PlacedTie]]:
+        ends = {end for tie in batch for end in (tie.source, tie.target) if end is not None}
+        places = self.places.of_names(end.session for end in ends)
+        named = {end: places[end.session] for end in ends if end.session in places}
+        place = partial(self._placed_tie, named=named, found=memory_ids(named))
+        return [(tie, placed) for tie in batch if (placed := place(tie)) is not None]
+
+    def _placed_tie(
+        self, tie: OldTie, named: dict[MemoryName, Place], found: dict[MemoryName, str]
+    ) -> PlacedTie | None:
+        source, target = tie.source, tie.target
+        if source is None or target is None or source not in named or target not in named:
+            self.skip(tie.table, tie.row, "an end of the relationship does not exist")
+            return None
+        if named[source].owner_id != named[target].owner_id:
+            self.skip(tie.table, tie.row, "the ends of the relationship belong to two owners")
+            return None
+        assert tie.created_at is not None
+        return PlacedTie(
+            named[source].owner_id,
+            found[source],
+            found[target],
+            tie.relationship_type,
+            tie.strength,
+            msgspec.Raw(tie.metadata_json),
+            tie.created_at,
+        )

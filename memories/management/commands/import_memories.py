@@ -1,0 +1,169 @@
+"""`manage.py import_memories`: bring old stores over, and compare both sides afterwards."""
+
+import sqlite3
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError, connection
+from rich.console import Console
+from rich.progress import Progress
+
+from memories.ids import ID_MAX_CHARACTERS
+from memories.importers.errors import ImportRefused
+from memories.importers.importing import Import
+from memories.importers.kinds import BY_NAME, opened, recognise
+from memories.importers.report import Report
+from memories.importers.stores import OldStore
+from memories.importers.telling import finding_lines
+from memories.importers.verifying import Verification
+from memories.importers.walk import Walk
+from memories.importers.zones import machine_zone, read_zone
+from memories.startup import prepare_database
+
+_INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Import the SQLite and JSON files of older assistants. Each is recognised by what is in it "
+        "and only read. A second run, or one with a longer copy of a file, adds what is new."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument(
+            "--dry-run", action="store_true", help="tell what would be done, and write nothing"
+        )
+        only.add_argument(
+            "--verify", action="store_true", help="only compare the files with what is stored"
+        )
+        parser.add_argument("--format", choices=sorted(BY_NAME), help="read it as this alone")
+        parser.add_argument("--user", default="", help="whose are the rows that name no user")
+        parser.add_argument(
+            "--timezone", default="", help="of times without an offset (default: the machine's)"
+        )
+        parser.add_argument("--progress", action="store_true", help="show a progress bar")
+        parser.add_argument(
+            "--report", type=Path, metavar="FILE", help="write what was changed or skipped there"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            asked = _asked(options)
+            self._prepare(asked)
+            with Report(asked.report) as report:
+                if options["report"]:
+                    report.open()
+                failed = [path for path in options["paths"] if not self._file(path, asked, report)]
+                self._tell_report(report)
+        except (OperationalError, InterfaceError) as error:
+            why = " ".join(str(error).split())
+            raise CommandError(
+                f"The database went away: {why}. What was imported is kept; run the same command "
+                "again, and it goes on where it stopped."
+            ) from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Stopped. Run the same command again, and it goes on where it stopped.",
+                returncode=_INTERRUPTED,
+            ) from None
+        except OSError as error:
+            raise CommandError(f"The report cannot be written: {error}.") from error
+        if failed:
+            raise CommandError(f"Not in order: {', '.join(map(str, failed))}.")
+
+    def _prepare(self, asked: "_Asked") -> None:
+        if asked.writes:
+            for warning in prepare_database(migrate=True, stop=Event()):
+                self.stderr.write(warning)
+        elif "memory_entries" not in connection.introspection.table_names():
+            raise CommandError("There are no tables yet: run `manage.py migrate` first.")
+
+    def _file(self, path: Path, asked: "_Asked", report: Report) -> bool:
+        """Whether all of the file is now here, or could be."""
+        try:
+            with opened(path, asked.zone, asked.user, report) as source:
+                stores = recognise(source, asked.format)
+                done = [self._store(store, asked) for store in stores]
+            return all(done)
+        except ImportRefused as error:
+            self.stderr.write(str(error))
+        except sqlite3.DatabaseError as error:
+            self.stderr.write(f"{path} cannot be read to its end: {error}.")
+        return False
+
+    def _store(self, store: OldStore, asked: "_Asked") -> bool:
+        source = store.source
+        before = source.report.counts.copy()
+        self.stdout.write(f"{source.path}: {store.name}")
+        if not asked.verifies_only:
+            self._walk(Import(store, asked.writes), asked)
+        is_whole = True
+        if asked.writes or asked.verifies_only:
+            is_whole = self._walk(Verification(store), asked)
+        for line in finding_lines(source.report.counts - before):
+            self.stdout.write(line)
+        return is_whole
+
+    def _walk(self, walk: Walk, asked: "_Asked") -> bool:
+        with _progress(walk, asked.shows_progress) as progress:
+            walk.go(progress)
+        for line in walk.lines():
+            self.stdout.write(line)
+        return walk.is_in_order()
+
+    def _tell_report(self, report: Report) -> None:
+        if report.is_written:
+            self.stdout.write(f"What was changed or skipped: {report.path}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    writes: bool
+    verifies_only: bool
+    format: str
+    user: str
+    zone: tzinfo
+    shows_progress: bool
+    report: Path | None
+
+
+def _asked(options: dict[str, Any]) -> _Asked:
+    user: str = options["user"]
+    if len(user) > ID_MAX_CHARACTERS or "\0" in user:
+        raise CommandError(f"--user has more than {ID_MAX_CHARACTERS} characters.")
+    writes = not options["dry_run"] and not options["verify"]
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.jsonl"
+    try:
+        zone = read_zone(options["timezone"]) if options["timezone"] else machine_zone("")
+    except ValueError as error:
+        raise CommandError(f"--timezone: {error}") from None
+    return _Asked(
+        writes,
+        options["verify"],
+        options["format"] or "",
+        user,
+        zone,
+        options["progress"],
+        options["report"] or (settings.DATA_DIR / "imports" / name if writes else None),
+    )
+
+
+@contextmanager
+def _progress(walk: Walk, shows: bool) -> Iterator[Callable[[int], None]]:
+    if not shows:
+        yield lambda rows: None
+        return
+    with Progress(console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(walk.title, total=walk.total())
+        yield lambda rows: bar.advance(task, rows)
