@@ -6,21 +6,22 @@ python -m benchmarks [--quick] [--only NAME ...] [--rows N] [--json FILE] [--plo
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.status import Status
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Figure
 from benchmarks.floors import echo_server, measure_floors
-from benchmarks.report import as_json, beyond_guard, table_of, write_json
-from benchmarks.scenarios import GROUPS, Group
+from benchmarks.report import as_json, beyond_guard, failures, table_of, write_json
+from benchmarks.scenarios import GROUPS, Group, Scenario
 from benchmarks.serving import serving
 
 _QUICK_SCALE = 0.1
-_LARGE_OWNER = 10_000
+_LARGE_OWNER, _QUICK_LARGE_OWNER = 10_000, 2_000
 
 
 def main() -> None:
@@ -28,10 +29,11 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 150)
     loads = [os.getloadavg()[0]]
     rounds: dict[str, list[Figure]] = {}
-    for name, group in GROUPS.items():
-        if wanted := _wanted(group, options.only):
-            for figure in _measure(group, wanted, options, console, name):
-                rounds.setdefault(figure.name, []).append(figure)
+    with console.status("starting") as status:
+        for group in GROUPS.values():
+            if wanted := _wanted(group, options):
+                for figure in _measure(group, wanted, options, status):
+                    rounds.setdefault(figure.name, []).append(figure)
     loads.append(os.getloadavg()[0])
     console.print(table_of(rounds))
     console.print(f"Load average before and after: {loads[0]:.1f}, {loads[1]:.1f}")
@@ -40,6 +42,8 @@ def main() -> None:
         write_json(options.json, report)
     if options.plots:
         _draw(report, options.plots)
+    if faults := failures(rounds):
+        sys.exit("\n".join(faults))
     if options.check and (faults := beyond_guard(rounds)):
         sys.exit("Slower than the guard allows:\n" + "\n".join(faults))
 
@@ -49,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the requests, two rounds")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the requests, for a guard")
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--rows", type=int, default=10_000, help="memories stored before")
     parser.add_argument("--rounds", type=int, help="each figure is the median of so many")
@@ -67,23 +71,30 @@ def _draw(report: dict[str, Any], folder: Path) -> None:
     draw_all(report, folder)
 
 
-def _wanted(group: Group, only: list[str] | None) -> list[str]:
-    return [name for name in group.scenarios if not only or name in only]
+def _wanted(group: Group, options: argparse.Namespace) -> dict[str, Scenario]:
+    """Those that are named; else all, or the quick ones."""
+    return {
+        name: scenario
+        for name, scenario in group.scenarios.items()
+        if (name in options.only if options.only else scenario.quick or not options.quick)
+    }
 
 
 def _measure(
-    group: Group, wanted: list[str], options: argparse.Namespace, console: Console, name: str
+    group: Group, wanted: Mapping[str, Scenario], options: argparse.Namespace, status: Status
 ) -> Iterator[Figure]:
-    with echo_server() as echo, serving({"EMBEDDER": group.embedder}) as served:
+    embedder = group.quick_embedder if options.quick else group.embedder
+    count = options.rounds or (2 if options.quick else 3)
+    with echo_server() as echo, serving({"EMBEDDER": embedder}) as served:
         bench = Bench(served, echo, _QUICK_SCALE if options.quick else 1)
-        bench.load(options.rows, large=round(_LARGE_OWNER * (0.2 if options.quick else 1)))
-        count = options.rounds or (2 if options.quick else 3)
+        status.update(f"loading {options.rows} memories")
+        bench.load(options.rows, large=_QUICK_LARGE_OWNER if options.quick else _LARGE_OWNER)
         for number in range(1, count + 1):
-            with console.status(f"{name}, round {number} of {count}: floors") as status:
-                yield from measure_floors(bench)
-                for scenario in wanted:
-                    status.update(f"{name}, round {number} of {count}: {scenario}")
-                    yield from group.scenarios[scenario](bench)
+            status.update(f"round {number} of {count}: floors")
+            yield from measure_floors(bench)
+            for name, scenario in wanted.items():
+                status.update(f"round {number} of {count}: {name}")
+                yield from scenario.measure(bench)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from benchmarks.driver import Timed
 class Figure:
     """One measurement. `rate` is in `unit` a second; `percentiles_ms` has the 0th to the 100th.
 
-    A figure that is no latency (memory, seconds) has only a `value` in `unit`.
+    A figure that is no latency (memory, seconds) has only a `value` in `unit`. `failure`: how many
+    requests failed, with the first replies; such a figure is worth nothing.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Figure:
     percentiles_ms: tuple[float, ...] = ()
     value: float | None = None
     in_flight: int | None = None
+    failure: str = ""
 
     def measure(self, name: str) -> float:
         """`rate`, `value`, or `p50` and the like in milliseconds."""
@@ -33,10 +35,7 @@ class Figure:
 def figure_of(
     name: str, timed: Timed, unit: str = "requests", each: int = 1, in_flight: int | None = None
 ) -> Figure:
-    """`each`: how many of `unit` a request stands for. Raises SystemExit where one failed."""
-    if timed.failed:
-        replies = b"\n".join(timed.failures).decode(errors="replace")
-        raise SystemExit(f"{name}: {timed.failed} requests failed:\n{replies}")
+    """`each`: how many of `unit` a request stands for."""
     seconds = timed.all_seconds()
     grid = np.percentile(np.array(seconds) * 1000, np.arange(101))
     return Figure(
@@ -46,6 +45,7 @@ def figure_of(
         rate=timed.rate() * each,
         percentiles_ms=tuple(round(float(each_ms), 4) for each_ms in grid),
         in_flight=in_flight,
+        failure=_failure(timed),
     )
 
 
@@ -62,7 +62,15 @@ def middle(rounds: Sequence[Figure]) -> Figure:
         ),
         value=_median(each.value for each in rounds),
         in_flight=first.in_flight,
+        failure=next((each.failure for each in rounds if each.failure), ""),
     )
+
+
+def _failure(timed: Timed) -> str:
+    if not timed.failed:
+        return ""
+    replies = b"\n".join(timed.failures).decode(errors="replace")
+    return f"{timed.failed} requests failed or had no answer in time\n{replies}".strip()
 
 
 def _median(numbers: Iterable[float | None]) -> float | None:

@@ -21,7 +21,9 @@ def table_of(rounds: Rounds) -> Table:
     for column in table.columns[1:5]:
         column.justify = "right"
     for name, figures in rounds.items():
-        table.add_row(name, *_cells(middle(figures)), "\n".join(_verdicts(rounds, name)))
+        figure = middle(figures)
+        remarks = ["[red]requests failed[/]"] if figure.failure else _verdicts(rounds, name)
+        table.add_row(name, *_cells(figure), "\n".join(remarks))
     return table
 
 
@@ -37,6 +39,14 @@ def beyond_guard(rounds: Rounds) -> list[str]:
             f"the guard is {target.wording(target.guard)}"
         )
     return passed
+
+
+def failures(rounds: Rounds) -> list[str]:
+    return [
+        f"{name}: {figure.failure}"
+        for name, figures in rounds.items()
+        if (figure := middle(figures)).failure
+    ]
 
 
 def as_json(rounds: Rounds, options: Mapping[str, Any], loads: Sequence[float]) -> dict[str, Any]:

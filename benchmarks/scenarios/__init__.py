@@ -12,6 +12,7 @@ from benchmarks.figures import Figure
 from benchmarks.scenarios.changes import measure_deletes, measure_updates
 from benchmarks.scenarios.creates import (
     measure_batch_creates,
+    measure_clients,
     measure_creates,
     measure_one_commit_each,
 )
@@ -24,33 +25,45 @@ from benchmarks.scenarios.searches import search_of
 
 
 @dataclass(frozen=True, slots=True)
+class Scenario:
+    measure: Callable[[Bench], Iterator[Figure]]
+    quick: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
+    """`quick_embedder` saves the quick suite the making of the model; it ranks with any vectors."""
+
     embedder: str
-    scenarios: dict[str, Callable[[Bench], Iterator[Figure]]]
+    quick_embedder: str
+    scenarios: dict[str, Scenario]
 
 
 GROUPS = {
     "storage": Group(
         "none",
+        "none",
         {
-            "create": measure_creates,
-            "one_commit_each": measure_one_commit_each,
-            "batch_create": measure_batch_creates,
-            "read": measure_reads,
-            "update": measure_updates,
-            "delete": measure_deletes,
-            "batch_read": measure_pages,
-            "keyword_search": search_of("keyword"),
-            "footprint": measure_footprint,
+            "create": Scenario(measure_creates),
+            "clients": Scenario(measure_clients, quick=False),
+            "one_commit_each": Scenario(measure_one_commit_each, quick=False),
+            "batch_create": Scenario(measure_batch_creates),
+            "read": Scenario(measure_reads),
+            "update": Scenario(measure_updates),
+            "delete": Scenario(measure_deletes),
+            "batch_read": Scenario(measure_pages),
+            "keyword_search": Scenario(search_of("keyword")),
+            "footprint": Scenario(measure_footprint, quick=False),
         },
     ),
     "meaning": Group(
         "minilm",
+        "hashing",
         {
-            "hybrid_search": search_of("hybrid"),
-            "mixed_day": measure_mixed_day,
-            "embedding": measure_embedding,
-            "footprint": measure_footprint,
+            "hybrid_search": Scenario(search_of("hybrid")),
+            "mixed_day": Scenario(measure_mixed_day, quick=False),
+            "embedding": Scenario(measure_embedding, quick=False),
+            "meaning_footprint": Scenario(measure_footprint, quick=False),
         },
     ),
 }

@@ -7,31 +7,27 @@ from benchmarks.driver import closed_loop
 from benchmarks.figures import Figure, figure_of
 from benchmarks.serving import another
 
+_IN_FLIGHT = ((1, 1500), (16, 6000), (256, 20_000))
 # (clients, requests in flight of each, creates in all)
-_LOADS = (
-    (1, 1, 1500),
-    (1, 16, 6000),
-    (1, 256, 20_000),
-    (4, 1, 3000),
-    (16, 1, 6000),
-    (4, 64, 12_000),
-    (16, 16, 12_000),
-)
+_CLIENTS = ((4, 1, 3000), (16, 1, 6000), (4, 64, 12_000), (16, 16, 12_000))
 _MEMBERS = 100
 
 
-def name_of(clients: int, in_flight: int) -> str:
-    if clients == 1:
-        return f"create, {in_flight} in flight"
-    return f"create, {clients} clients, {in_flight} in flight each"
-
-
 def measure_creates(bench: Bench) -> Iterator[Figure]:
-    for clients, in_flight, count in _LOADS:
-        each = max(bench.count(count) // clients, in_flight)
+    for in_flight, count in _IN_FLIGHT:
+        work = bench.requests.creates(bench.talk, bench.count(count), bench.sessions)
+        timed = closed_loop(bench.served.endpoint, [work], in_flight)
+        yield figure_of(f"create, {in_flight} in flight", timed, in_flight=in_flight)
+
+
+def measure_clients(bench: Bench) -> Iterator[Figure]:
+    """Creates of several clients, each a process."""
+    for clients, in_flight, count in _CLIENTS:
+        each = bench.count(count // clients)
         work = [bench.requests.creates(bench.talk, each, bench.sessions) for _ in range(clients)]
         timed = closed_loop(bench.served.endpoint, work, in_flight)
-        yield figure_of(name_of(clients, in_flight), timed, in_flight=clients * in_flight)
+        name = f"create, {clients} clients, {in_flight} in flight each"
+        yield figure_of(name, timed, in_flight=clients * in_flight)
 
 
 def measure_one_commit_each(bench: Bench) -> Iterator[Figure]:

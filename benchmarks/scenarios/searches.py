@@ -6,7 +6,7 @@ from benchmarks.bench import Bench
 from benchmarks.driver import closed_loop
 from benchmarks.figures import Figure, figure_of
 
-_LOADS = ((1, 300), (8, 800))
+_LOADS = ((1, 150), (8, 300))
 
 
 def search_of(search_type: str) -> Callable[[Bench], Iterator[Figure]]:

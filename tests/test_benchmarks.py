@@ -1,0 +1,153 @@
+"""The benchmarks run against the code as it is, and judge by the right figures."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import zmq
+
+from benchmarks.driver import Timed, closed_loop, open_loop
+from benchmarks.figures import Figure, figure_of
+from benchmarks.load import LARGE_USER, load, unit_vectors
+from benchmarks.report import beyond_guard, failures
+from benchmarks.targets import TARGETS, Target
+from benchmarks.workload import Requests
+from memories import ids
+from memories.changes import rows
+from memories.models import Embedding, EmbeddingTask, MemoryEntry
+from memories.services.embedding_models import drop_index, serving
+from memories.services.filters import Filter, Scope
+from memories.services.search import Query, SearchType, search_memories
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def slow_peer():
+    """A ROUTER that takes 20 ms for each request, one after the other."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        port = router.bind_to_random_port("tcp://127.0.0.1")
+        router.setsockopt(zmq.RCVTIMEO, 100)
+        stop = threading.Event()
+
+        def serve():
+            while not stop.is_set():
+                try:
+                    *route, body = router.recv_multipart()
+                except zmq.Again:
+                    continue
+                time.sleep(0.02)
+                asked = msgspec.json.decode(body)
+                reply = {"status": "success", "request_id": asked["request_id"]}
+                router.send_multipart([*route, msgspec.json.encode(reply)])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"tcp://127.0.0.1:{port}"
+        stop.set()
+        thread.join()
+
+
+def pings(count):
+    requests = Requests()
+    return [requests.make("ping", {}) for _ in range(count)]
+
+
+def test_an_open_loop_counts_the_time_that_requests_wait_for_their_turn(slow_peer):
+    timed = open_loop(slow_peer, pings(10), [0.0] * 10)
+    assert sorted(timed.all_seconds())[-1] > 0.15
+
+
+def test_a_closed_loop_sends_the_next_when_one_is_answered(slow_peer):
+    timed = closed_loop(slow_peer, [pings(5), pings(5)], in_flight=1)
+    assert len(timed.all_seconds()) == 10
+    assert max(timed.all_seconds()) < 0.15
+    assert timed.rate() == pytest.approx(10 / (timed.ended - timed.began))
+
+
+def test_a_failed_request_is_told_with_its_reply():
+    timed = Timed(0, 1, {"read": [0.1]}, [b'{"status":"error","error":"gone"}'], failed=1)
+    [told] = failures({"read": [figure_of("read", timed)]})
+    assert told.startswith("read: 1 requests failed")
+    assert "gone" in told
+
+
+GUARDED = [target for target in TARGETS if target.guard]
+
+
+def figures(target, ratio):
+    """What a target looks at, its figure `ratio` times its floor."""
+    values = {target.floor: 1.0, target.figure: ratio}
+    return {name: [Figure(name, rate=v, percentiles_ms=(v,) * 101)] for name, v in values.items()}
+
+
+@pytest.mark.parametrize("target", GUARDED, ids=lambda target: f"{target.figure}, {target.floor}")
+def test_the_guard_lets_pass_what_is_good_and_names_what_is_not(target):
+    more, less = target.guard * 1.1, target.guard / 1.1
+    good, bad = (more, less) if target.measure == "rate" else (less, more)
+    assert beyond_guard(figures(target, good)) == []
+    assert [fault.partition(":")[0] for fault in beyond_guard(figures(target, bad))] == [
+        target.figure
+    ]
+
+
+def test_a_ratio_is_taken_within_each_round():
+    target = Target("create", "rate", "floor", guard=2)
+    quiet, noisy = (Figure("", rate=rate) for rate in (3000, 300))
+    floor_quiet, floor_noisy = (Figure("", rate=rate) for rate in (1000, 100))
+    rounds = {"create": [quiet, noisy], "floor": [floor_quiet, floor_noisy]}
+    assert target.value(rounds) == 3
+
+
+@pytest.fixture
+def indexed(transactional_db, trial):
+    """A model whose index, which no test would roll back, goes with it."""
+    yield
+    drop_index(serving().model_id)
+
+
+def test_the_loader_stores_memories_that_are_found_like_any_other(indexed):
+    load(rows=60, owners=3, large=40)
+    owner = ids.owner_of_user(LARGE_USER)
+    assert MemoryEntry.objects.count() == Embedding.objects.count() == 100
+    assert MemoryEntry.objects.filter(owner_id=owner).count() == 40
+    assert not EmbeddingTask.objects.exists()
+    [lengths] = rows(
+        "SELECT min(vector_norm(embedding)), max(vector_norm(embedding)) FROM embeddings"
+    )
+    assert lengths == pytest.approx((1, 1), abs=1e-5)
+    text = MemoryEntry.objects.filter(owner_id=owner).first().text
+    query = Query(text, Filter(Scope.USER, owner_id=owner), SearchType.KEYWORD)
+    [found] = search_memories([query])
+    assert msgspec.json.decode(found.results[0].content)["text"] == text
+
+
+def test_vectors_of_the_loader_gather_around_centres():
+    vectors = unit_vectors(500, 64, seed=1)
+    nearest = np.sort(vectors @ vectors.T, axis=1)[:, -2]
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert np.median(nearest) > 0.4
+
+
+@pytest.mark.acceptance
+def test_a_run_measures_its_scenarios_and_floors(tmp_path):
+    result = tmp_path / "result.json"
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--rounds=1", "--rows=1000"]
+    command += ["--only", "batch_read", f"--json={result}"]
+    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=110)
+    report = json.loads(result.read_text())
+    assert {name for name in report["figures"] if not name.startswith("floor")} == {
+        "batch_read of 50 ids",
+        "batch_read by filter",
+        "batch_read by tag and type",
+        "batch_read deep page",
+    }
+    assert all(figure["rate"] > 0 for figure in report["figures"].values())
