@@ -184,7 +184,7 @@ def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
     owned = "m.owner_id = %(owner)s AND" if ask.owned() else ""
     sql = f"""
     WITH {_FILTER}, {lexical_ctes(ask.owned())},
-    totals AS (
+    totals AS MATERIALIZED (
         SELECT (SELECT array_agg(weight::float ORDER BY ordinal) FROM weights) AS weights,
             coalesce(sum(lexical), 0)::float AS lexical_sum,
             coalesce(sum(lexical * lexical), 0)::float AS lexical_squares
