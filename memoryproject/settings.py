@@ -143,14 +143,15 @@ DATABASE_WAIT_SECONDS = _number("DATABASE_WAIT_SECONDS", 30, 0, 3600)
 
 
 def _named_database() -> dict[str, Any]:
+    wrong = ImproperlyConfigured(
+        "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name."
+    )
+    if not env.str("DATABASE_URL").startswith(("postgresql://", "postgres://")):
+        raise wrong
     try:
         database = dict(env.db_url("DATABASE_URL"))
     except ValueError:
-        database = {}
-    if database.get("ENGINE") != "django.db.backends.postgresql":
-        raise ImproperlyConfigured(
-            "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name."
-        )
+        raise wrong from None
     # A host that vanishes without a word would otherwise hold a worker for many minutes.
     patience = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}
     database["OPTIONS"] = patience | database.get("OPTIONS", {})

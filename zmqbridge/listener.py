@@ -96,4 +96,4 @@ def _direct_connection() -> psycopg.Connection:
     parameters = dict(connection.get_connection_params())
     for django_only in ("pool", "cursor_factory", "context", "prepare_threshold"):
         parameters.pop(django_only, None)
-    return psycopg.connect(**parameters, autocommit=True, connect_timeout=5)
+    return psycopg.connect(**{"connect_timeout": 5, **parameters}, autocommit=True)
