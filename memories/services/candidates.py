@@ -245,6 +245,9 @@ def _scan_on() -> None:
     rows("SET LOCAL hnsw.iterative_scan = 'relaxed_order'")
     rows("SET LOCAL hnsw.ef_search = 200")
     rows("SET LOCAL hnsw.max_scan_tuples = 200000")
+    # The planner cannot see how much the filter lets through, guesses little, and would compare
+    # an owner's 40,000 vectors one by one in 120 ms instead of asking the index.
+    rows("SET LOCAL enable_sort = off")
 
 
 def _matches_many(ask: Ask) -> bool:

@@ -122,10 +122,6 @@ def by_index(by_arms, monkeypatch):
         CREATE INDEX {index_name(model.id)} ON embeddings
         USING hnsw ((embedding::halfvec({DIMENSION})) halfvec_ip_ops) WHERE model_id = {model.id}"""
     )
-    # So few rows are read faster one by one; it is the index that is to be looked at.
-    rows("SET LOCAL enable_seqscan = off")
-    rows("SET LOCAL enable_bitmapscan = off")
-    rows("SET LOCAL enable_sort = off")
     return by_arms
 
 
