@@ -7,14 +7,31 @@ from datetime import tzinfo
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from memories.importers.contextual import Contextual
+from memories.importers.episodic_memory import EpisodicMemory
 from memories.importers.errors import ImportRefused
+from memories.importers.jarvis import Jarvis
+from memories.importers.json_tables import TABLES as JSON_TABLES
+from memories.importers.json_tables import fill_tables
+from memories.importers.memory_manager import MemoryManager
+from memories.importers.profiles import Profiles
 from memories.importers.report import Report
 from memories.importers.session_memory import SessionMemory
 from memories.importers.snapshot import take_snapshot
 from memories.importers.source import Source, open_copy
 from memories.importers.stores import OldStore
+from memories.importers.unified_memory import UnifiedMemory
+from memories.importers.values import clean_text
 
-KINDS: tuple[type[OldStore], ...] = (SessionMemory,)
+KINDS: tuple[type[OldStore], ...] = (
+    SessionMemory,
+    UnifiedMemory,
+    EpisodicMemory,
+    MemoryManager,
+    Contextual,
+    Jarvis,
+    Profiles,
+)
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
@@ -23,8 +40,13 @@ def opened(path: Path, zone: tzinfo, user: str, report: Report) -> Iterator[Sour
     """The file as it is now, in a private copy that is gone afterwards. Raises ImportRefused."""
     with TemporaryDirectory(prefix="memories-import-") as folder:
         snapshot = take_snapshot(path, Path(folder))
-        connection = open_copy(snapshot.path, path)
+        if snapshot.is_sqlite:
+            connection = open_copy(snapshot.path, path)
+        else:
+            connection = open_copy(Path(folder) / "tables", path)
         try:
+            if not snapshot.is_sqlite:
+                fill_tables(connection, snapshot.path, path)
             yield Source(path, connection, snapshot.modified_at, zone, user, report)
         finally:
             connection.close()
@@ -53,5 +75,14 @@ def _wanted(wanted: str) -> str:
 
 
 def _told(source: Source) -> str:
+    if source.has(*JSON_TABLES):
+        keys = [clean_text(key).text for (key,) in source.rows(_KEYS)]
+        return f"a JSON object with the keys {', '.join(keys)}" if keys else "an empty JSON object"
     tables = [f"{name} ({', '.join(sorted(cols))})" for name, cols in source.tables.items()]
     return f"the tables {'; '.join(tables)}" if tables else "no tables"
+
+
+_KEYS = """
+SELECT DISTINCT CASE section WHEN '' THEN key ELSE section END FROM (
+    SELECT section, key FROM lists UNION ALL SELECT section, key FROM objects
+    UNION ALL SELECT section, key FROM others) LIMIT 10"""

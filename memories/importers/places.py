@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import msgspec
 from memories import ids
 from memories.bounded import BoundedDict
 from memories.changes import rows
-from memories.importers.rows import MemoryName, OldMemory, SessionName, own_of
+from memories.importers.rows import OWN_BYTES, MemoryName, OldMemory, SessionName, own_of
 from memories.services.sessions import NewSession, owners_of_sessions
 
 SOURCE_SESSION_TYPE = "import"
@@ -123,13 +124,19 @@ ORDER BY count(*) DESC, m.session_id LIMIT 1"""
 
 
 def possible_ids(name: MemoryName, place: Place) -> list[str]:
-    made_here = ids.memory_id(place.owner_id, name.own)
+    made_here = _made_here(name, place)
     return [name.wanted, made_here] if name.wanted else [made_here]
+
+
+def _made_here(name: MemoryName, place: Place) -> str:
+    """Of the session too, so that two sources whose rows have the same keys never meet."""
+    own = blake2b(name.own + place.session_id.encode(), digest_size=OWN_BYTES).digest()
+    return ids.memory_id(place.owner_id, own)
 
 
 def memory_ids(named: Mapping[MemoryName, Place]) -> dict[MemoryName, str]:
     """The id of each memory: the old one, unless another memory has it already."""
-    made_here = {n: ids.memory_id(place.owner_id, n.own) for n, place in named.items()}
+    made_here = {n: _made_here(n, place) for n, place in named.items()}
     wanting = {n: place for n, place in named.items() if n.wanted}
     if not wanting:
         return made_here

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
@@ -21,6 +22,7 @@ class Report:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self._file: BinaryIO | None = None
+        self._lock = Lock()
         self._encoder = msgspec.json.Encoder()
         self.counts: Counter[Finding] = Counter()
 
@@ -35,11 +37,13 @@ class Report:
             self._file = self.path.open("wb")
 
     def note(self, source: str, table: str, row: str, found: str, done: str) -> None:
-        self.counts[Finding(table, found, done)] += 1
-        self.open()
-        if self._file is not None:
-            line = {"file": source, "table": table, "row": row, "found": found, "done": done}
-            self._file.write(self._encoder.encode(line) + b"\n")
+        """From any thread."""
+        line = {"file": source, "table": table, "row": row, "found": found, "done": done}
+        with self._lock:
+            self.counts[Finding(table, found, done)] += 1
+            self.open()
+            if self._file is not None:
+                self._file.write(self._encoder.encode(line) + b"\n")
 
     def close(self) -> None:
         if self._file is not None:

@@ -4,10 +4,9 @@
 every other of its store, on every run and in every copy of the file.
 """
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
@@ -85,22 +84,3 @@ def own_of(*parts: object) -> bytes:
     """What is the same for the same parts."""
     told = repr(parts).encode("utf-8", "surrogateescape")
     return blake2b(told, digest_size=OWN_BYTES).digest()
-
-
-T = TypeVar("T")
-
-
-def batches_of(
-    items: Iterable[T], rows: int = 1000, weight_bytes: int = 4 << 20
-) -> Iterator[list[T]]:
-    """Lists of so many items at most, shorter where their content is large."""
-    batch: list[T] = []
-    weight = 0
-    for item in items:
-        batch.append(item)
-        weight += len(getattr(item, "content_json", b""))
-        if len(batch) == rows or weight >= weight_bytes:
-            yield batch
-            batch, weight = [], 0
-    if batch:
-        yield batch

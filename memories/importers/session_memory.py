@@ -1,10 +1,11 @@
 """The session memory: tables `sessions` and `interactions`, times in the writer's local time."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from memories.importers.names import session_name
 from memories.importers.rows import MemoryName, OldMemory, OldSession, SessionName, own_of
-from memories.importers.source import Cells, as_raw, plain, texts_in
+from memories.importers.source import Source, as_raw, plain, texts_in
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_text, encode, read_time
 
@@ -16,6 +17,10 @@ class SessionMemory(OldStore):
         "sessions": frozenset({"session_id"}),
         "interactions": frozenset({"session_id", "content"}),
     }
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._name = lru_cache(10_000)(self._new_name)
 
     def sessions(self) -> Iterator[OldSession]:
         columns = ("session_id", "user_id", "created_at", "last_active", "metadata")
@@ -43,7 +48,7 @@ class SessionMemory(OldStore):
         return OldSession(
             "sessions",
             cells.row,
-            self._name(cells, an_id, user),
+            self._name(an_id, user),
             encode(cells.fields(metadata, "metadata")),
             read_time(created_at, self.source.zone),
             cells.time(last_active, "last_active"),
@@ -65,7 +70,7 @@ class SessionMemory(OldStore):
             yield OldSession(
                 "recovered sessions",
                 cells.row,
-                self._name(cells, an_id, None),
+                self._name(an_id, None),
                 b'{"recovered":true}',
                 read_time(first, self.source.zone),
             )
@@ -89,7 +94,7 @@ class SessionMemory(OldStore):
             "interactions",
             cells.row,
             MemoryName(
-                self._name(cells, session_id, user),
+                self._name(session_id, user),
                 own_of(self.name, an_id or rowid, session_id, timestamp, role, content),
             ),
             "conversation",
@@ -105,5 +110,6 @@ class SessionMemory(OldStore):
             cells.tags("conversation", said_by, *texts_in(fields.get("tags"))),
         )
 
-    def _name(self, cells: Cells, session_id: object, user: object) -> SessionName:
+    def _new_name(self, session_id: object, user: object) -> SessionName:
+        cells = self.source.cells("sessions", session_id)
         return session_name(cells.user(user), clean_text(session_id), self.name)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import msgspec
 from memories.ids import ID_MAX_CHARACTERS, key_text
 from memories.importers.errors import ImportRefused
 from memories.importers.report import Report
-from memories.importers.rows import MemoryName, SessionName, own_of
+from memories.importers.rows import own_of
 from memories.importers.values import (
     TAG_MAX_CHARACTERS,
     TAGS_MAX_COUNT,
@@ -57,13 +57,28 @@ class Source:
         }
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        yield from self.connection.execute(sql, parameters)
+        return self.connection.execute(sql, parameters)
 
-    def columns(self, table: str, wanted: Iterable[str]) -> str:
-        """SQL of these columns of a table that is named by its first letter; NULL where one is
-        missing."""
+    def columns(self, table: str, wanted: Iterable[str], alias: str = "") -> str:
+        """SQL of these columns, NULL for one that is missing. `alias`: of the table, if it is not
+        its first letter."""
         known = self.tables.get(table, frozenset())
-        return ", ".join(f"{table[0]}.{each}" if each in known else "NULL" for each in wanted)
+        alias = alias or table[0]
+        return ", ".join(f"{alias}.{each}" if each in known else "NULL" for each in wanted)
+
+    def has(self, *tables: str) -> bool:
+        return all(table in self.tables for table in tables)
+
+    def index(self, table: str, column: str) -> None:
+        """In the private copy, so that what points to a row is found quickly."""
+        self.connection.execute(
+            f'CREATE INDEX IF NOT EXISTS "import_{table}_{column}" ON "{table}" ("{column}")'
+        )
+
+    def beside(self, sql: str) -> "Beside":
+        """`sql` yields rowids, in their order, and values that belong to these rows of another
+        query, which is read in the same order."""
+        return Beside(self.rows(sql))
 
     def count(self, table: str) -> int:
         if table not in self.tables:
@@ -73,8 +88,29 @@ class Source:
     def cells(self, table: str, row: object) -> "Cells":
         return Cells(self, table, clean_text(row).text)
 
+    def unheard(self) -> "Source":
+        """The same, for a second look at what is noted elsewhere."""
+        return replace(self, report=Report())
+
     def note(self, table: str, row: str, found: str, done: str) -> None:
         self.report.note(str(self.path), table, row, found, done)
+
+
+class Beside:
+    """What belongs to the rows of a query that is read at the same time."""
+
+    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
+        self._rows = rows
+        self._next: tuple[Any, ...] | None = next(rows, None)
+
+    def of(self, rowid: int) -> list[tuple[Any, ...]]:
+        """The values, without the rowid. To be asked in the order of the rowids."""
+        found = []
+        while self._next is not None and self._next[0] <= rowid:
+            if self._next[0] == rowid:
+                found.append(self._next[1:])
+            self._next = next(self._rows, None)
+        return found
 
 
 class Cells:
@@ -91,6 +127,8 @@ class Cells:
         self.source.note(self.table, self.row, found, done)
 
     def text(self, value: object, column: str) -> str:
+        if type(value) is str and value.isascii() and "\0" not in value:
+            return value
         text, found = clean_text(value)
         if found:
             self.note(f"{found} in {column}", "replaced by U+FFFD")
@@ -138,6 +176,21 @@ class Cells:
             self.note(f"{found} in {column}", "replaced by U+FFFD")
         return fields
 
+    def tag_list(self, value: object) -> tuple[list[str], dict[str, msgspec.Raw]]:
+        """The tags of a JSON list; what is none is kept as text, to be put among the metadata."""
+        text = self.text(value, "tags")
+        if not text.strip() or text == "null":
+            return [], {}
+        raw, found = clean_json(text.encode())
+        try:
+            tags = msgspec.json.decode(raw, type=list[str | int | float])
+        except (ValueError, RecursionError):
+            self.note("tags is no JSON list of texts", "kept as text")
+            return [], {"raw": as_raw(text)}
+        if found:
+            self.note(f"{found} in tags", "replaced by U+FFFD")
+        return [str(tag) for tag in tags], {}
+
     def tags(self, *found: str) -> list[str]:
         """As many tags as a memory may bear, each as long as it may be."""
         tags = unique([self.short(tag, "a tag", TAG_MAX_CHARACTERS) for tag in found])
@@ -162,6 +215,15 @@ def as_raw(value: Any) -> msgspec.Raw:
     return msgspec.Raw(encode(value))
 
 
+def merged(fields: dict[str, msgspec.Raw], more: Mapping[str, Any], prefix: str) -> Any:
+    """Both; a key that is taken already is told by its prefix."""
+    told = dict(fields)
+    for key, value in more.items():
+        if value is not None:
+            told[f"{prefix}_{key}" if key in told else key] = value
+    return told
+
+
 def texts_in(raw: msgspec.Raw | None) -> list[str]:
     """The texts in a JSON list; of anything else none."""
     value = msgspec.json.decode(raw) if raw is not None else None
@@ -181,7 +243,7 @@ def _plain(value: object) -> Any:
 
 def open_copy(path: Path, told_as: Path) -> sqlite3.Connection:
     """Open a private copy and look it through. Raises ImportRefused where it is damaged."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     try:
         connection.execute("PRAGMA temp_store = FILE")
@@ -193,6 +255,3 @@ def open_copy(path: Path, told_as: Path) -> sqlite3.Connection:
         connection.close()
         raise ImportRefused(f"{told_as} is damaged or cut short: {' '.join(first.split())}.")
     return connection
-
-
-__all__ = ["Cells", "MemoryName", "SessionName", "Source", "as_raw", "open_copy", "plain"]

@@ -37,6 +37,10 @@ class OldStore:
     def memories(self) -> Iterator[OldMemory]:
         return iter(())
 
+    def unread(self) -> Iterator[tuple[str, str, str]]:
+        """Table, row and reason of what nothing is made of, beside what the other methods note."""
+        return iter(())
+
     def ties(self) -> Iterator[OldTie]:
         return iter(())
 

@@ -9,6 +9,7 @@ import msgspec
 from memories.importers.kept_memories import Placed
 from memories.importers.kept_ties import PlacedTie
 from memories.importers.places import Place, Places, memory_ids
+from memories.importers.reading import read_ahead
 from memories.importers.rows import (
     MemoryName,
     OldMemory,
@@ -16,7 +17,6 @@ from memories.importers.rows import (
     OldSession,
     OldTie,
     SessionName,
-    batches_of,
 )
 from memories.importers.stores import OldStore
 from memories.importers.tally import Tally
@@ -38,19 +38,22 @@ class Walk:
 
     def go(self, progress: Callable[[int], None]) -> None:
         """`progress` hears how many rows are done."""
-        for sessions in batches_of(self._timed(self.store.sessions())):
+        for sessions in read_ahead(self._timed(self.store.sessions())):
             self._count(sessions)
             self.sessions(sessions, self.places.of_sessions(s.name for s in sessions))
             progress(len(sessions))
-        for memories in batches_of(self._timed(self.store.memories())):
+        for memories in read_ahead(self._timed(self.store.memories())):
             self._count(memories)
             self.memories(self._placed(memories))
             progress(len(memories))
-        for ties in batches_of(self._timed(self.store.ties())):
+        for ties in read_ahead(self._timed(self.store.ties())):
             self._count(ties)
             self.ties(self._placed_ties(ties))
             progress(len(ties))
-        for profiles in batches_of(self.store.profiles(), rows=100):
+        for table, row, found in self.store.unread():
+            self.tally(table).read += 1
+            self.skip(table, row, found)
+        for profiles in read_ahead(self.store.profiles(), rows=100):
             self._count(profiles)
             self.profiles(profiles)
             progress(len(profiles))

@@ -1,0 +1,126 @@
+"""The memory manager: table `memory_entries` with categories and relationships, times in UTC."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
+from memories.importers.source import merged, plain
+from memories.importers.stores import OldStore
+from memories.importers.unified_memory import TIE_MAX_CHARACTERS
+from memories.importers.values import encode, read_time
+
+Labels = Sequence[tuple[Any, ...]]
+
+_COLUMNS = (
+    "memory_id",
+    "created_at",
+    "content",
+    "memory_type",
+    "importance_score",
+    "expires_at",
+    "metadata",
+    "access_count",
+    "last_accessed",
+)
+
+
+class MemoryManager(OldStore):
+    name = "manager"
+    needs = {"memory_entries": frozenset({"memory_id", "content"})}
+    counted = ("memory_entries", "memory_relationships")
+    reads = frozenset({"memory_categories", "memory_category_assignments"})
+    volatile = ("access_count", "last_accessed")
+
+    def memories(self) -> Iterator[OldMemory]:
+        categories = self.source.beside(self._categories())
+        for rowid, *row in self.source.rows(
+            f"""
+            SELECT m.rowid, {self.source.columns("memory_entries", _COLUMNS)} FROM memory_entries m
+            ORDER BY m.rowid"""
+        ):
+            yield self._memory(rowid, dict(zip(_COLUMNS, row, strict=True)), categories.of(rowid))
+
+    def ties(self) -> Iterator[OldTie]:
+        if not self.source.has("memory_relationships"):
+            return
+        columns = ("relationship_id", "relationship_type", "strength", "created_at")
+        for an_id, kind, strength, created_at, *ends in self.source.rows(
+            f"""
+            SELECT {self.source.columns("memory_relationships", columns, "r")},
+                {self._end("s")}, {self._end("t")}
+            FROM memory_relationships r
+            LEFT JOIN memory_entries s ON s.memory_id = r.source_memory_id
+            LEFT JOIN memory_entries t ON t.memory_id = r.target_memory_id
+            ORDER BY r.rowid"""
+        ):
+            cells = self.source.cells("memory_relationships", an_id)
+            yield OldTie(
+                "memory_relationships",
+                cells.row,
+                self._end_name(*ends[:3]),
+                self._end_name(*ends[3:]),
+                cells.short(kind, "the type", TIE_MAX_CHARACTERS) or "related",
+                read_time(created_at, UTC),
+                cells.strength(strength),
+            )
+
+    def unread(self) -> Iterator[tuple[str, str, str]]:
+        if not self.source.has("memory_categories", "memory_category_assignments"):
+            return
+        for (row,) in self.source.rows(
+            """
+            SELECT a.rowid FROM memory_category_assignments a
+            WHERE NOT EXISTS (SELECT 1 FROM memory_entries m WHERE m.memory_id = a.memory_id)
+               OR NOT EXISTS (
+                   SELECT 1 FROM memory_categories c WHERE c.category_id = a.category_id)"""
+        ):
+            yield "memory_category_assignments", str(row), "its memory or category does not exist"
+        for (row,) in self.source.rows(
+            """
+            SELECT c.category_id FROM memory_categories c WHERE NOT EXISTS (
+                SELECT 1 FROM memory_category_assignments a WHERE a.category_id = c.category_id)"""
+        ):
+            yield "memory_categories", str(row), "the category has no memory"
+
+    def _categories(self) -> str:
+        if not self.source.has("memory_categories", "memory_category_assignments"):
+            return "SELECT 0, 0 WHERE false"
+        self.source.index("memory_category_assignments", "memory_id")
+        self.source.index("memory_category_assignments", "category_id")
+        return """
+            SELECT m.rowid, c.name FROM memory_entries m
+            JOIN memory_category_assignments a ON a.memory_id = m.memory_id
+            JOIN memory_categories c ON c.category_id = a.category_id
+            ORDER BY m.rowid, a.rowid"""
+
+    def _memory(self, rowid: int, row: Mapping[str, Any], categories: Labels) -> OldMemory:
+        cells = self.source.cells("memory_entries", row["memory_id"] or rowid)
+        kept = ("memory_id", "importance_score", "access_count", "last_accessed")
+        metadata = merged(
+            cells.fields(row["metadata"], "metadata"),
+            {key: plain(row[key]) for key in kept},
+            self.name,
+        )
+        return OldMemory(
+            "memory_entries",
+            cells.row,
+            self._memory_name(row["memory_id"], row["created_at"], rowid),
+            cells.memory_type(row["memory_type"], "context"),
+            encode({"text": cells.text(row["content"], "content"), "metadata": metadata}),
+            read_time(row["created_at"], UTC),
+            cells.tags(*(cells.text(name, "a category") for (name,) in categories)),
+            cells.priority(row["importance_score"]),
+            cells.time(row["expires_at"], "expires_at", UTC),
+        )
+
+    def _memory_name(self, an_id: object, created_at: object, rowid: int) -> MemoryName:
+        own = own_of(self.name, an_id or rowid, created_at)
+        return MemoryName(SessionName(self.source.user), own)
+
+    def _end(self, alias: str) -> str:
+        columns = self.source.columns("memory_entries", ["memory_id", "created_at"], alias)
+        return f"{columns}, {alias}.rowid"
+
+    def _end_name(self, an_id: object, created_at: object, rowid: int | None) -> MemoryName | None:
+        return None if rowid is None else self._memory_name(an_id, created_at, rowid)

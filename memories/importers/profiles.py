@@ -1,0 +1,48 @@
+"""Profiles: a JSON file with a name, preferences, commands and reminders for each user."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from memories.importers.json_stores import JsonStore, keys_in, read_fields
+from memories.importers.rows import OldProfile
+from memories.importers.source import Source
+from memories.importers.values import clean_text, fields_of
+
+_KEYS = {"preferences", "taught_commands", "reminders"}
+
+
+class Profiles(JsonStore):
+    name = "profiles"
+    counted = ("objects",)
+
+    @classmethod
+    def fits(cls, source: Source) -> bool:
+        if not super().fits(source) or source.count("sections"):
+            return False
+        return bool(_KEYS & keys_in(source, "objects", ""))
+
+    def profiles(self) -> Iterator[OldProfile]:
+        for key, value in self.source.rows(
+            f"SELECT o.key, o.value FROM objects o WHERE NOT EXISTS ({_LATER}) ORDER BY o.rowid"
+        ):
+            yield self._profile(key, value)
+
+    def unread(self) -> Iterator[tuple[str, str, str]]:
+        self.source.index("objects", "key")
+        for (key,) in self.source.rows(f"SELECT o.key FROM objects o WHERE EXISTS ({_LATER})"):
+            yield "objects", clean_text(key).text, "the user stands there again, further down"
+        for table, key in self.source.rows(
+            "SELECT 'entries', key FROM entries UNION ALL SELECT 'others', key FROM others"
+        ):
+            yield table, clean_text(key).text, "what stands there is no profile"
+
+    def _profile(self, key: object, value: bytes) -> OldProfile:
+        cells = self.source.cells("objects", key)
+        data: dict[str, Any] = read_fields(cells, value)
+        preferences = fields_of(bytes(data.get("preferences", b"")))
+        if preferences is not None:
+            del data["preferences"]
+        return OldProfile("objects", cells.row, cells.user(key), preferences or {}, data)
+
+
+_LATER = "SELECT 1 FROM objects l WHERE l.key = o.key AND l.rowid > o.rowid"
