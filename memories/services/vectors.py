@@ -6,7 +6,9 @@ are compared (Arora et al. 2017 do it for sentences). A sample serves for mean a
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -45,30 +47,61 @@ class Sample:
         return float(cosines.mean()), float(cosines.std()) or 1.0
 
 
-_kept: BoundedDict[tuple[UUID | None, int], tuple[float, Sample]] = BoundedDict(2_000)
+class _Kept(NamedTuple):
+    """`mark`: count and highest id of the vectors when the sample was taken; each changes at
+    least one of them that comes, goes or is made anew."""
+
+    until: float
+    mark: tuple[int, int | None]
+    sample: Sample
+
+
+_kept: BoundedDict[tuple[UUID | None, int], _Kept] = BoundedDict(2_000)
 
 
 def sample_of(owner_id: UUID | None, model_id: int, dimension: int) -> Sample:
-    """Of the owner's vectors, or of everyone's where it is None. Small samples are taken anew."""
+    """Of the owner's vectors, or of everyone's where it is None. One that holds all there are is
+    taken anew after each change, since each changes it much."""
     kept = _kept.get((owner_id, model_id))
-    if kept and kept[0] > time.monotonic():
-        return kept[1]
-    sample = _take(owner_id, model_id, dimension)
-    if len(sample.vectors) == _SAMPLE_SIZE:
-        _kept.update({(owner_id, model_id): (time.monotonic() + _KEPT_SECONDS, sample)})
-    return sample
+    if kept and _still_holds(kept, owner_id, model_id):
+        return kept.sample
+    taken = _take(owner_id, model_id, dimension)
+    _kept.update({(owner_id, model_id): taken})
+    return taken.sample
 
 
-def _take(owner_id: UUID | None, model_id: int, dimension: int) -> Sample:
+def _still_holds(kept: _Kept, owner_id: UUID | None, model_id: int) -> bool:
+    if len(kept.sample.vectors) == _SAMPLE_SIZE:
+        return kept.until > time.monotonic()
+    # Reading 200 vectors takes 25 ms, counting them a fraction of one.
+    [mark] = rows(
+        f"SELECT count(*), max(id) FROM embeddings WHERE {_owned(owner_id)} model_id = %(model)s",
+        {"owner": owner_id, "model": model_id},
+    )
+    return mark == kept.mark
+
+
+def _take(owner_id: UUID | None, model_id: int, dimension: int) -> _Kept:
     # The order of the ids, which are digests, is as good as chance, and the same at every call.
-    owned = "owner_id = %(owner)s AND" if owner_id else ""
     found = rows(
         f"""
-        SELECT embedding::text FROM embeddings WHERE {owned} model_id = %(model)s
+        SELECT embedding::text, id FROM embeddings
+        WHERE {_owned(owner_id)} model_id = %(model)s
         ORDER BY {"memory_id" if owner_id else "id"} LIMIT {_SAMPLE_SIZE}""",
         {"owner": owner_id, "model": model_id},
     )
-    if not found:
+    mark = len(found), max((row[1] for row in found), default=None)
+    return _Kept(
+        time.monotonic() + _KEPT_SECONDS, mark, _sample([row[0] for row in found], dimension)
+    )
+
+
+def _sample(texts: Sequence[str], dimension: int) -> Sample:
+    if not texts:
         return Sample(np.zeros((0, dimension), np.float32), np.zeros(dimension, np.float32))
-    vectors = np.array([np.fromstring(row[0][1:-1], np.float32, sep=",") for row in found])
+    vectors = np.array([np.fromstring(text[1:-1], np.float32, sep=",") for text in texts])
     return Sample(vectors, vectors.mean(axis=0))
+
+
+def _owned(owner_id: UUID | None) -> str:
+    return "owner_id = %(owner)s AND" if owner_id else ""
