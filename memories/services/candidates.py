@@ -173,8 +173,10 @@ _COLUMNS = """m.id, m.owner_id, m.session_id,
 
 _FILTER = f"q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS}))"
 
-_VECTOR_OF = """LEFT JOIN embeddings e
-    ON e.owner_id = m.owner_id AND e.model_id = %(model)s AND e.memory_id = m.id"""
+# By its version: a vector that was kept while the memory changed is unseen by the change's own
+# statement, which cannot remove it, and would answer for what the memory said before.
+_VECTOR_OF = """LEFT JOIN embeddings e ON e.owner_id = m.owner_id AND e.model_id = %(model)s
+    AND e.memory_id = m.id AND e.version = m.content_version"""
 
 _ALL = "SELECT m.id FROM memory_entries m WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL"
 
@@ -235,7 +237,8 @@ def _vector_arm_sql(ask: Ask, approximate: bool, plain: bool) -> str:
         dimension, model = len(ask.vector), str(int(ask.model_id))
         distance = f"e.embedding::halfvec({dimension}) <#> %(direction)s::halfvec({dimension})"
     return f"""SELECT e.memory_id FROM embeddings e
-            JOIN memory_entries m ON m.owner_id = e.owner_id AND m.id = e.memory_id CROSS JOIN q
+            JOIN memory_entries m ON m.owner_id = e.owner_id AND m.id = e.memory_id
+                AND m.content_version = e.version CROSS JOIN q
         WHERE e.model_id = {model} AND {ask.conditions()}
         ORDER BY {distance} LIMIT {ARM_SIZE}"""
 

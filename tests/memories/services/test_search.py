@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from memories.changes import rows
 from memories.embedders.errors import EmbedderUnavailable
 from memories.embedders.minilm import MiniLmEmbedder, _packaged_model
 from memories.errors import SearchFailed, ValidationFailed
@@ -21,8 +22,17 @@ from memories.services.revise import Revision, revise_memories
 from memories.services.search import Query, SearchType, search_memories
 from memories.services.sessions import NewSession, open_sessions, owners_of_sessions
 from memories.services.store import store_memories
-from tests.embedders import TrialEmbedder, serve_by, stored_model
-from tests.factories import SESSION, database_now, new_memory, set_expiry, store
+from tests.embedders import TrialEmbedder, embed_all, serve_by, stored_model
+from tests.factories import (
+    SESSION,
+    database_now,
+    new_memory,
+    other_connection,
+    run_together,
+    set_expiry,
+    store,
+    wait_until,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -291,6 +301,44 @@ class TestChanges:
         assert found("alpha", way) == [left]
         monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
         assert found("alpha", way) == [left]
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
+def test_a_vector_that_was_kept_while_its_memory_changed_is_not_compared(
+    transactional_db, trial, many, monkeypatch
+):
+    """The change waits for the one who keeps the vector, and then cannot see it to remove it."""
+    if many:
+        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+    an_id = store("alpha")
+    kept, changes = Event(), Event()
+
+    def keep_slowly(sql, parameters=()):
+        result = rows(sql, parameters)
+        if "INSERT INTO embeddings" in sql:
+            kept.set()
+            assert changes.wait(10)
+        return result
+
+    monkeypatch.setattr("memories.services.embedding.rows", keep_slowly)
+
+    def change_meanwhile():
+        assert kept.wait(10)
+        revise_memories([Revision(an_id, NOW, content_json=b'{"note":"nothing to embed"}')])
+
+    def let_it_change():
+        assert kept.wait(10)
+        with other_connection() as other:
+            wait_until(lambda: other.execute(WAITING_FOR_A_ROW).fetchall())
+        changes.set()
+
+    run_together([embed_all, change_meanwhile, let_it_change])
+    assert found("alpha", SearchType.SEMANTIC) == []
+
+
+WAITING_FOR_A_ROW = """
+    SELECT 1 FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 
 
 class TestPending:
