@@ -380,6 +380,14 @@ class TestBrokenEmbedder:
         error = ask("alpha", SearchType.SEMANTIC)
         assert isinstance(error, SearchFailed) and "away" in error.message
 
+    def test_what_a_library_raises_is_no_fault_of_ours(self, broken):
+        def crash(_):
+            raise RuntimeError("bad node")
+
+        broken.before_query = crash
+        assert ask("alpha").search_metadata.partial
+        assert isinstance(ask("alpha", SearchType.SEMANTIC), SearchFailed)
+
     def test_it_harms_no_search_for_words(self, broken):
         assert len(ask("alpha", SearchType.KEYWORD).results) == 1
 
