@@ -51,7 +51,7 @@ def make_answerer(cache=None, accesses=None, report=dict, patience_seconds=5):
 
 def trusted_cache(entries=100, max_bytes=1 << 20, ttl_seconds=60.0):
     cache = ReadCache(entries, max_bytes, ttl_seconds)
-    cache.trust()
+    cache.trust(3600)
     return cache
 
 

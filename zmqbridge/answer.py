@@ -15,7 +15,7 @@ from django.db import DatabaseError
 from memories.errors import MemoriesError, StorageFailed
 from memories.services.fetch import Fetched
 from zmqbridge.accesses import Accesses
-from zmqbridge.cache import ReadCache
+from zmqbridge.cache import Mark, ReadCache
 from zmqbridge.handlers import HANDLERS, Ask, Changed
 from zmqbridge.handlers.base import EVERYTHING
 from zmqbridge.patience import Patience
@@ -133,7 +133,7 @@ class Answerer:
             self._note(task, task.handler.seen(result))
         return [self._filled(mark, result) for result in results]
 
-    def _filled(self, mark: int, result: Any) -> Any:
+    def _filled(self, mark: Mark, result: Any) -> Any:
         if not isinstance(result, Fetched):
             return result
         body = msgspec.json.encode(result.memory)

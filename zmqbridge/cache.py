@@ -9,11 +9,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from threading import Lock
+from typing import NamedTuple
 
 # Memories forgotten lately, so that a fill that began before is refused; beyond, all fills are.
 _REMEMBERED_CHANGES = 50_000
 # An expiring memory leaves the cache this much early: from then on the database's clock decides.
 _EXPIRY_MARGIN_SECONDS = 0.25
+
+
+class Mark(NamedTuple):
+    """How many changes there had been, and when (monotonic)."""
+
+    changes: int
+    at: float
 
 
 class ReadCache:
@@ -28,14 +36,14 @@ class ReadCache:
         self._changes = 0
         self._changed: OrderedDict[str, int] = OrderedDict()
         self._refused_up_to = 0
-        self._trusted = False
+        self._trusted_until = 0.0
         self._lock = Lock()
         self.hits = 0
         self.misses = 0
 
     def get(self, memory_id: str) -> bytes | None:
         with self._lock:
-            entry = self._entries.get(memory_id) if self._trusted else None
+            entry = self._entries.get(memory_id) if self.is_trusted() else None
             if entry is None or entry[1] < time.monotonic():
                 self.misses += 1
                 return None
@@ -43,22 +51,24 @@ class ReadCache:
             self.hits += 1
             return entry[0]
 
-    def mark(self) -> int:
+    def mark(self) -> Mark:
         """Taken before a SELECT begins; `fill` refuses what has changed since."""
-        return self._changes
+        return Mark(self._changes, time.monotonic())
 
     def fill(
-        self, mark: int, memory_id: str, body: bytes, expires_in_seconds: float | None
+        self, mark: Mark, memory_id: str, body: bytes, expires_in_seconds: float | None
     ) -> None:
+        """`expires_in_seconds` was true at the SELECT, and so is counted from the mark: between
+        that and the fill a busy process may have stood still for longer than the margin."""
         seconds = self._ttl_seconds
         if expires_in_seconds is not None:
             seconds = min(seconds, expires_in_seconds - _EXPIRY_MARGIN_SECONDS)
         with self._lock:
             changed = self._changed.get(memory_id, self._refused_up_to)
-            if not self._trusted or changed > mark or seconds <= 0:
+            if not self.is_trusted() or changed > mark.changes or seconds <= 0:
                 return
             self._drop(memory_id)
-            self._entries[memory_id] = body, time.monotonic() + seconds
+            self._entries[memory_id] = body, mark.at + seconds
             self._bytes += len(body)
             while self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
                 self._drop(next(iter(self._entries)))
@@ -81,15 +91,21 @@ class ReadCache:
             self._entries.clear()
             self._bytes = 0
 
-    def trust(self) -> None:
-        """The listener hears every change from now on; a fill that began before is refused."""
-        self.forget_all()
-        self._trusted = True
+    def trust(self, seconds: float) -> None:
+        """The listener has heard every change up to now, and says so again within `seconds`: else
+        trust ends by itself, whatever holds the listener up. After a silence nothing is kept, and
+        a fill that began in it is refused."""
+        if not self.is_trusted():
+            self.forget_all()
+        self._trusted_until = time.monotonic() + seconds
 
     def distrust(self) -> None:
         """Changes may have gone unheard: what is here is worth nothing."""
-        self._trusted = False
+        self._trusted_until = 0.0
         self.forget_all()
+
+    def is_trusted(self) -> bool:
+        return time.monotonic() < self._trusted_until
 
     def report(self) -> dict[str, int | bool]:
         return {
@@ -97,7 +113,7 @@ class ReadCache:
             "bytes": self._bytes,
             "hits": self.hits,
             "misses": self.misses,
-            "trusted": self._trusted,
+            "trusted": self.is_trusted(),
         }
 
     def _drop(self, memory_id: str) -> None:

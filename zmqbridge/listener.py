@@ -1,7 +1,7 @@
 """Hears which memories were changed, here or elsewhere, and has the cache forget them.
 
-It proves once a period that it hears, by a heartbeat of its own; while it does not, the cache is
-distrusted, and every read goes to the database.
+It proves once a period that it hears, by a heartbeat of its own, and each gives the cache trust for
+a while. While none comes, or this thread itself is held up, every read goes to the database.
 """
 
 import logging
@@ -18,8 +18,8 @@ from zmqbridge.cache import ReadCache
 
 logger = logging.getLogger(__name__)
 
-# A change unheard is served for at most the sum of both: the protocol promises 2 seconds.
 _HEARTBEAT_SECONDS = 0.5
+# A change unheard is served for at most so long: the protocol promises 2 seconds.
 _SILENCE_SECONDS = 1.25
 _PAUSE_SECONDS = 0.25
 
@@ -32,8 +32,11 @@ class Listener:
         self._cache = cache
         self._stopping = Event()
         self._heard_once = Event()
-        self.hears = False
         self.thread = Thread(target=self._run, name="listener", daemon=True)
+
+    @property
+    def hears(self) -> bool:
+        return self._cache.is_trusted()
 
     def start(self) -> None:
         self.thread.start()
@@ -56,39 +59,30 @@ class Listener:
                 logger.log(level, "The listener lost its connection: %s", str(error).strip())
                 said = str(error)
             finally:
-                self._set_hears(False)
+                self._cache.distrust()
             self._stopping.wait(_PAUSE_SECONDS)
 
     def _listen(self, listening: psycopg.Connection) -> None:
         for channel in (CHANNEL, self._heartbeats):
             listening.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
-        heard = time.monotonic()
         while not self._stopping.is_set():
+            beat_at = time.monotonic()
             listening.execute("SELECT pg_notify(%s, '')", [self._heartbeats])
-            beat_until = time.monotonic() + _HEARTBEAT_SECONDS
+            beat_until = beat_at + _HEARTBEAT_SECONDS
             while (left := beat_until - time.monotonic()) > 0 and not self._stopping.is_set():
                 for notice in listening.notifies(timeout=left, stop_after=1):
-                    heard = self._hear(notice, heard)
-            self._set_hears(time.monotonic() - heard < _SILENCE_SECONDS)
+                    self._hear(notice, beat_at)
 
-    def _hear(self, notice: psycopg.Notify, heard: float) -> float:
-        """Returns when this was heard, if it was our own heartbeat."""
+    def _hear(self, notice: psycopg.Notify, beat_at: float) -> None:
         if notice.channel == self._heartbeats:
-            self._set_hears(True)
-            return time.monotonic()
+            # From when it was sent: what was changed after that may still be on its way.
+            self._cache.trust(beat_at + _SILENCE_SECONDS - time.monotonic())
+            self._heard_once.set()
+            return
         try:
             self._cache.forget(_read_ids(notice.payload))
         except msgspec.DecodeError:  # EVERYTHING, or what anyone else may have sent
             self._cache.forget_all()
-        return heard
-
-    def _set_hears(self, hears: bool) -> None:
-        if hears == self.hears:
-            return
-        self.hears = hears
-        (self._cache.trust if hears else self._cache.distrust)()
-        if hears:
-            self._heard_once.set()
 
 
 def _direct_connection() -> psycopg.Connection:

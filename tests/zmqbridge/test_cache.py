@@ -55,6 +55,13 @@ class TestBounds:
         fill(cache, "b", expires_in_seconds=0.2)
         assert cache.get("b") is None
 
+    def test_the_time_between_select_and_fill_counts(self):
+        """A process may stand still there; the memory expires all the same."""
+        cache = trusted_cache()
+        mark = cache.mark()._replace(at=time.monotonic() - 0.5)
+        cache.fill(mark, "a", b"body", 0.6)
+        assert cache.get("a") is None
+
 
 class TestForgetting:
     def test_what_was_changed_is_not_answered(self):
@@ -99,6 +106,22 @@ class TestForgetting:
 
 
 class TestTrust:
+    def test_it_ends_by_itself(self):
+        cache = trusted_cache()
+        cache.trust(0.05)
+        fill(cache, "a")
+        assert cache.get("a")
+        wait_until(lambda: cache.get("a") is None, seconds=1)
+        assert not cache.report()["trusted"]
+        cache.trust(60)
+        assert cache.get("a") is None
+
+    def test_while_it_goes_on_nothing_is_lost(self):
+        cache = trusted_cache()
+        fill(cache, "a")
+        cache.trust(60)
+        assert cache.get("a")
+
     def test_a_new_cache_is_not_trusted(self):
         cache = ReadCache(10, 1000, 60)
         fill(cache, "a")
@@ -111,7 +134,7 @@ class TestTrust:
         mark = cache.mark()
         cache.distrust()
         assert cache.get("a") is None
-        cache.trust()
+        cache.trust(60)
         if then == "fill":
             cache.fill(mark, "a", b"old", None)
         assert cache.get("a") is None
@@ -121,7 +144,7 @@ class TestTrust:
         cache = trusted_cache()
         cache.distrust()
         mark = cache.mark()
-        cache.trust()
+        cache.trust(60)
         cache.fill(mark, "a", b"old", None)
         assert cache.get("a") is None
         fill(cache, "a", b"new")

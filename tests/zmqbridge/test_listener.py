@@ -1,3 +1,5 @@
+from threading import Event
+
 import pytest
 
 from memories.changes import CHANNEL, EVERYTHING
@@ -53,6 +55,21 @@ def test_a_change_through_the_services_or_the_managers_is_heard(listener, cache)
     MemoryEntry.objects.get(id=two).delete()
     wait_until(lambda: not cache.get(one) and not cache.get(two))
     assert cache.get(kept)
+
+
+def test_while_the_listener_is_held_up_the_cache_answers_nothing(listener, cache, monkeypatch):
+    """By a network that vanished, say: it cannot tell of that itself while it waits."""
+    fill(cache, "a")
+    let_go = Event()
+    monkeypatch.setattr(cache, "forget", lambda _: let_go.wait(10))
+    with other_connection() as other:
+        other.execute("SELECT pg_notify(%s, %s)", [CHANNEL, '["b"]'])
+    try:
+        wait_until(lambda: cache.get("a") is None, seconds=2)
+        assert not listener.hears
+    finally:
+        let_go.set()
+    wait_until(lambda: listener.hears)
 
 
 def test_what_is_not_committed_is_not_heard(listener, cache):
