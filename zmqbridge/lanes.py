@@ -9,9 +9,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from threading import Condition, Thread
 
+import msgspec
 from django.db import connection
 
 from zmqbridge.protocol import Request
@@ -20,8 +20,7 @@ from zmqbridge.routing import Reply, Route
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """`after`: how many requests another lane must have answered before this one is served."""
 
     route: Route
@@ -31,7 +30,9 @@ class Waiting:
 
 
 class Lane:
-    """`answer` returns a reply for each request of a batch; `deliver` gets the replies."""
+    """`answer` returns a reply for each request of a batch; `deliver` gets the replies. Of the
+    requests that `in_turn` names, in a lane with batches of one, one is served at a time and in
+    their order, however many workers there are."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Lane:
         answer: Callable[[Sequence[Request]], list[bytes]],
         deliver: Callable[[Sequence[Reply]], None],
         behind: "Lane | None" = None,
+        in_turn: Callable[[Request], bool] = lambda _: False,
     ) -> None:
         self.name = name
         self.refused = self.offered = self.answered = self.batches = 0
@@ -51,6 +53,8 @@ class Lane:
         self._answer = answer
         self._deliver = deliver
         self._behind = behind
+        self._in_turn = in_turn
+        self._turn_is_taken = False
         self._waiting: deque[Waiting] = deque()
         self._changed = Condition()
         self._closed = False
@@ -109,11 +113,28 @@ class Lane:
             connection.close()
 
     def _take(self) -> list[Waiting]:
-        """The first and whatever else waits; empty when the lane is closed and done."""
+        """The first whose turn it is and whatever else waits; empty when the lane is closed and
+        done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            count = min(len(self._waiting), self._batch)
-            return [self._waiting.popleft() for _ in range(count)]
+            self._changed.wait_for(lambda: self._first() is not None or self._is_done())
+            if (first := self._first()) is None:
+                return []
+            self._waiting.rotate(-first)
+            count = min(len(self._waiting) - first, self._batch)
+            taken = [self._waiting.popleft() for _ in range(count)]
+            self._waiting.rotate(first)
+            self._turn_is_taken |= self._in_turn(taken[0].request)
+            return taken
+
+    def _first(self) -> int | None:
+        """The place of the first that may be served now."""
+        if not self._turn_is_taken:
+            return 0 if self._waiting else None
+        free = (at for at, one in enumerate(self._waiting) if not self._in_turn(one.request))
+        return next(free, None)
+
+    def _is_done(self) -> bool:
+        return self._closed and not self._waiting
 
     def _serve(self, batch: Sequence[Waiting]) -> None:
         if self._behind:
@@ -128,4 +149,6 @@ class Lane:
         with self._changed:
             self.answered += len(batch)
             self.batches += 1
+            if self._in_turn(batch[0].request):
+                self._turn_is_taken = False
             self._changed.notify_all()

@@ -18,7 +18,7 @@ from zmqbridge.accesses import Accesses
 from zmqbridge.answer import Answerer
 from zmqbridge.cache import ReadCache
 from zmqbridge.config import OrchestratorConfig
-from zmqbridge.handlers import LaneName
+from zmqbridge.handlers import HANDLERS, LaneName
 from zmqbridge.jobs import flush_accesses, make_jobs
 from zmqbridge.lanes import Lane
 from zmqbridge.latencies import Latencies
@@ -144,10 +144,11 @@ class Orchestrator:
                 answer=self._answerer.answer,
                 deliver=self._server.deliver,
                 behind=behind,
+                in_turn=lambda request: name is LaneName.HEAVY and HANDLERS[request.action].keyed,
             )
 
         # One worker writes, so that changes happen in the order in which they arrived; a heavy
-        # change waits for those that arrived before it.
+        # change waits for those that arrived before it, of both lanes.
         writes = lane(LaneName.WRITES, 1, config.write_batch)
         return {
             LaneName.WRITES: writes,

@@ -40,7 +40,7 @@ def desk():
     desk.open.set()
 
 
-def make_lane(desk, workers=1, capacity=100, batch=10, behind=None):
+def make_lane(desk, workers=1, capacity=100, batch=10, **options):
     lane = Lane(
         "lane",
         workers=workers,
@@ -48,7 +48,7 @@ def make_lane(desk, workers=1, capacity=100, batch=10, behind=None):
         batch=batch,
         answer=desk.answer,
         deliver=desk.deliver,
-        behind=behind,
+        **options,
     )
     lane.start()
     return lane
@@ -115,6 +115,17 @@ def test_heavy_work_waits_for_the_writes_before_it(desk):
     assert close(writes)
     assert close(heavy)
     assert desk.bodies()[0] == b"0"
+
+
+def test_what_has_its_turn_keeps_its_order_however_many_work(desk):
+    """An update that arrived after a bulk delete must not meet the memory before it."""
+    lane = make_lane(desk, workers=3, batch=1, in_turn=lambda one: one.request_id != "summary")
+    hold(lane, desk)
+    offer(lane, 1, 2, "summary")
+    wait_until(lambda: desk.batches == [["0"], ["summary"]])
+    desk.open.set()
+    assert close(lane)
+    assert desk.batches == [["0"], ["summary"], ["1"], ["2"]]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
