@@ -1,0 +1,56 @@
+"""What the commands of backups share: how they end, and what they show."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import CommandError
+from django.db import connection
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from memories.backups.errors import BackupError
+from memories.backups.server import telling_failures
+from memories.backups.streams import Tell
+
+_INTERRUPTED = 130
+
+
+@contextmanager
+def ending_in_one_sentence() -> Iterator[None]:
+    """Tidy up on SIGTERM as on Ctrl-C, and show each failure as one sentence."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with telling_failures():
+            yield
+    except BackupError as error:
+        raise CommandError(str(error)) from error
+    except KeyboardInterrupt:
+        raise CommandError("Stopped. Nothing half done is left.", returncode=_INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def leave_the_database() -> None:
+    """Hold no connection that would keep the database from being renamed."""
+    connection.close()
+    if connection.settings_dict["OPTIONS"].get("pool"):
+        connection.close_pool()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def showing_bytes(title: str, total_bytes: int) -> Iterator[Tell]:
+    """A progress bar on standard error, or nothing where that is no terminal."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True, highlight=False),
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(title, total=total_bytes)
+        yield lambda size_bytes: bar.advance(task, size_bytes)
+        bar.update(task, total=bar.tasks[0].completed)  # a dump is smaller than its database

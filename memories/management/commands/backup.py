@@ -1,0 +1,60 @@
+"""`manage.py backup`: the whole database into one file that `restore` brings back."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from memories.backups.commands import ending_in_one_sentence, showing_bytes
+from memories.backups.dumping import check_what_was_written, database_size_bytes, make_backup
+from memories.backups.keeping import Keep, remove_older
+from memories.backups.manifest import read_manifest
+from memories.backups.sealing import read_recipients
+from memories.backups.server import find_server
+
+
+class Command(BaseCommand):
+    help = "Back the database up, while it is used, into a file that `restore` brings back."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--to", type=Path, metavar="FOLDER", help="where to (default: DATA_DIR/backups)"
+        )
+        parser.add_argument(
+            "--keep-count", type=int, metavar="N", help="keep the newest N, and remove older ones"
+        )
+        parser.add_argument(
+            "--keep-days", type=float, metavar="D", help="keep those of D days; remove older ones"
+        )
+        parser.add_argument(
+            "--key-file", type=Path, metavar="FILE", help="encrypt for the keys of this age file"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        keep = _keep(options)
+        folder: Path = options["to"] or settings.DATA_DIR / "backups"
+        with ending_in_one_sentence():
+            key_file = options["key_file"]
+            recipients = read_recipients(key_file) if key_file else []
+            server = find_server()
+            with showing_bytes("backing up", database_size_bytes(server)) as tell:
+                path = make_backup(server, folder, recipients, tell)
+            manifest = read_manifest(path)
+            check_what_was_written(path, manifest)
+            self.stdout.write(
+                f"{path}\n{manifest.row_count} rows, {manifest.size_bytes} bytes, "
+                f"SHA-256 {manifest.sha256}"
+            )
+            for removed in remove_older(folder, path, keep):
+                self.stdout.write(f"removed {removed}")
+
+
+def _keep(options: dict[str, Any]) -> Keep:
+    keep = Keep(options["keep_count"], options["keep_days"])
+    if keep.count is not None and keep.count < 1:
+        raise CommandError(f"--keep-count is {keep.count}; the newest is always kept: give 1 up.")
+    if keep.days is not None and not 0 < keep.days <= 36_500:
+        raise CommandError(f"--keep-days is {keep.days:g}; it must be above 0, at most 36500.")
+    return keep

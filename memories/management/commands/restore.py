@@ -1,0 +1,75 @@
+"""`manage.py restore`: bring a backup back, whole or not at all."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from memories.backups.checking import check_file, check_schema
+from memories.backups.commands import (
+    ending_in_one_sentence,
+    leave_the_database,
+    showing_bytes,
+)
+from memories.backups.restoring import compare_content, fill_database, identities_for
+from memories.backups.scratch import scratch_database
+from memories.backups.server import Server, find_server
+from memories.backups.swapping import is_used, swap_in
+from memories.services.orchestrators import running_orchestrators
+
+
+class Command(BaseCommand):
+    help = (
+        "Restore a backup into an empty database or, with --replace, in place of what is there. "
+        "It is filled and compared beside the present one, and takes its name only then."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE", help="what `backup` wrote")
+        parser.add_argument(
+            "--replace", action="store_true", help="even if the database is used: drop what it has"
+        )
+        parser.add_argument(
+            "--key-file", type=Path, metavar="FILE", help="the age keys that open it"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        with ending_in_one_sentence():
+            manifest = check_file(path)
+            check_schema(manifest)
+            identities = identities_for(manifest, options["key_file"])
+            server = find_server()
+            _refuse_unless_free(server, options["replace"])
+            with scratch_database(server) as database:
+                with showing_bytes("restoring", manifest.size_bytes) as tell:
+                    fill_database(server, database, path, identities, tell)
+                compare_content(server, database, manifest)
+                _refuse_unless_free(server, options["replace"])  # it may have taken hours
+                swap_in(server, database)
+        self.stdout.write(
+            f"Restored {manifest.row_count} rows as they were on "
+            f"{manifest.made_at:%Y-%m-%d %H:%M:%S} UTC."
+        )
+        call_command("migrate", verbosity=0, interactive=False)
+        self.stdout.write("The tables are up to date. Start the orchestrators again.")
+
+
+def _refuse_unless_free(server: Server, may_replace: bool) -> None:
+    """Raise CommandError where something is used, or would be lost unasked."""
+    if not is_used(server):
+        return
+    if not may_replace:
+        raise CommandError(
+            f"The database {server.database} is not empty. To drop all that it has: --replace."
+        )
+    try:
+        has_orchestrators = "orchestrators" in connection.introspection.table_names()
+        running = running_orchestrators() if has_orchestrators else []
+    finally:
+        leave_the_database()
+    if running:
+        raise CommandError(f"{', '.join(running)} still runs: stop it first.")

@@ -1,0 +1,304 @@
+"""Backups by the commands themselves, against an embedded server of these tests' own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pyrage
+import pytest
+
+from memories.backups.checking import check_file
+from memories.backups.errors import BackupError
+from memories.backups.manifest import encode_manifest, read_manifest
+from tests.acceptance.databases import EmbeddedServer
+from tests.acceptance.processes import REPOSITORY, environment, run_command, wait_until
+
+MEMORY = """
+INSERT INTO memory_entries (owner_id, id, memory_type, content, content_bytes, text, speaker, tags,
+    search, words, source_agent, created_by, priority, version, content_version, created_at,
+    updated_at, session_id)
+SELECT gen_random_uuid(), 'memory-' || n, 'fact', '{}', 2, text, '', '{}',
+    to_tsvector('english', text), 3, '', '', 5, 1, 1, now(), now(), 's'
+FROM (SELECT n, 'zebra''s garden\\' || md5(n::text) || ' ünïcode' AS text
+    FROM generate_series(1, %s::int) n) made"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    embedded = EmbeddedServer()
+    done = run_command("migrate", "-v0", **embedded.settings)
+    assert done.returncode == 0, done.stderr
+    embedded.rows(MEMORY, 300)
+    yield embedded
+    embedded.remove()
+
+
+@pytest.fixture(scope="module")
+def good(server, tmp_path_factory):
+    """A backup that tests copy before they spoil it."""
+    return back_up(server, tmp_path_factory.mktemp("good"))
+
+
+@pytest.fixture
+def copied(good, tmp_path):
+    for path in (good, manifest_of(good)):
+        shutil.copy(path, tmp_path)
+    return tmp_path / good.name
+
+
+@pytest.fixture
+def other(server):
+    """The name of a database that does not exist yet, and is gone afterwards."""
+    name = f"other_{uuid.uuid4().hex[:8]}"
+    yield name
+    server.rows(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", database="postgres")
+
+
+def manifest_of(path):
+    return path.with_name(f"{path.name}.json")
+
+
+def back_up(server, folder, *options, **settings):
+    done = run_command("backup", "--to", str(folder), *options, **(server.settings | settings))
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.splitlines()[0])
+
+
+def databases(server):
+    rows = server.rows("SELECT datname FROM pg_database", database="postgres")
+    return {name for (name,) in rows}
+
+
+def assert_refused(done, *words):
+    """One sentence, no traceback, and an exit code that a script sees."""
+    assert done.returncode != 0
+    sentence = done.stderr.strip()
+    assert "Traceback" not in sentence
+    assert len(sentence.splitlines()) == 1, sentence
+    for word in words:
+        assert word in sentence
+
+
+def test_a_backup_tells_what_it_holds_and_restores(server, good):
+    manifest = json.loads(manifest_of(good).read_text())
+    assert manifest["content"]["public.memory_entries"]["rows"] == 300
+    assert manifest["size_bytes"] == good.stat().st_size
+    assert manifest["newest_migration"] in {name.split(".")[1] for name in manifest["migrations"]}
+    assert {path.stat().st_mode & 0o077 for path in good.parent.iterdir()} == {0}
+    before = databases(server)
+    done = run_command("verify_backup", str(good), **server.settings)
+    assert done.returncode == 0, done.stderr
+    assert "5 searches" in done.stdout
+    assert databases(server) == before
+
+
+def test_older_backups_go_when_no_rule_keeps_them(server, tmp_path, good):
+    kept = [back_up(server, tmp_path)]
+    (tmp_path / "memories-notes.json").write_text("{}")
+    shutil.copy(good, tmp_path / "memories-without-manifest.dump")
+    kept.append(back_up(server, tmp_path, "--keep-count", "2"))
+    assert all(path.exists() for path in kept)
+    newest = back_up(server, tmp_path, "--keep-count", "1", "--keep-days", "0.000001")
+    assert not any(path.exists() or manifest_of(path).exists() for path in kept)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        newest.name,
+        manifest_of(newest).name,
+        "memories-notes.json",
+        "memories-without-manifest.dump",
+    }
+
+
+def cut_in_the_middle(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def change_a_count(path):
+    manifest = manifest_of(path)
+    manifest.write_text(manifest.read_text().replace('"rows": 300', '"rows": 301'))
+
+
+def come_from_the_future(path):
+    manifest = read_manifest(path)
+    manifest.migrations.append("memories.9999_flying")
+    manifest_of(path).write_bytes(encode_manifest(manifest))
+
+
+SPOILT = {
+    "cut": (cut_in_the_middle, "cut short"),
+    "flipped": (flip_a_byte, "damaged"),
+    "empty": (lambda path: path.write_bytes(b""), "0 bytes"),
+    "gone": (lambda path: path.unlink(), "There is no backup"),
+    "manifest gone": (lambda path: manifest_of(path).unlink(), "no manifest"),
+    "manifest cut": (lambda path: cut_in_the_middle(manifest_of(path)), "manifest"),
+    "manifest changed": (change_a_count, "manifest"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_a_spoilt_backup_is_told_from_a_whole_one(copied, kind):
+    check_file(copied)
+    spoil, words = SPOILT[kind]
+    spoil(copied)
+    with pytest.raises(BackupError, match=words):
+        check_file(copied)
+
+
+def test_a_restore_refuses_what_is_spoilt_or_newer(server, copied):
+    come_from_the_future(copied)
+    done = run_command("restore", "--replace", str(copied), **server.settings)
+    assert_refused(done, "newer version", "9999_flying")
+    cut_in_the_middle(copied)
+    for command in (["restore", "--replace"], ["verify_backup"]):
+        assert_refused(run_command(*command, str(copied), **server.settings), "cut short")
+    assert server.rows("SELECT count(*) FROM memory_entries") == [(300,)]
+
+
+def test_a_dump_that_is_not_the_manifests_is_noticed_and_dropped(server, copied):
+    """Hashes in order, content not: only the comparison after the restore can know."""
+    manifest = read_manifest(copied)
+    table = manifest.content["public.memory_entries"]
+    manifest.content["public.memory_entries"] = msgspec.structs.replace(table, checksum="1")
+    manifest_of(copied).write_bytes(encode_manifest(manifest))
+    before = databases(server)
+    done = run_command("verify_backup", str(copied), **server.settings)
+    assert_refused(done, "public.memory_entries has other content")
+    assert databases(server) == before
+
+
+def test_an_empty_database_is_restored_into_and_a_used_one_only_when_told(server, good, other):
+    settings = server.settings | {"DATABASE_URL": server.url(other)}
+    done = run_command("restore", str(good), **settings)
+    assert done.returncode == 0, done.stderr
+    ids = "SELECT id, text FROM memory_entries ORDER BY id"
+    assert server.rows(ids, database=other) == server.rows(ids)
+    server.rows("DELETE FROM memory_entries", database=other)
+    assert_refused(run_command("restore", str(good), **settings), "not empty", "--replace")
+    assert server.rows("SELECT count(*) FROM memory_entries", database=other) == [(0,)]
+    before = databases(server)
+    with server.connect(other) as somebody:
+        done = run_command("restore", "--replace", str(good), **settings)
+        assert done.returncode == 0, done.stderr
+        with pytest.raises(psycopg.OperationalError):
+            somebody.execute("SELECT 1")
+    assert server.rows(ids, database=other) == server.rows(ids)
+    assert databases(server) == before
+
+
+def test_a_restore_waits_for_no_orchestrator_but_refuses(server, good):
+    server.rows(
+        "INSERT INTO orchestrators VALUES ('alive', '[]', '1', '{}', now(), now() + '1 hour')"
+    )
+    try:
+        done = run_command("restore", "--replace", str(good), **server.settings)
+        assert_refused(done, "alive still runs")
+    finally:
+        server.rows("DELETE FROM orchestrators")
+
+
+def test_an_encrypted_backup_opens_with_its_key_alone(server, tmp_path):
+    keys = [pyrage.x25519.Identity.generate() for _ in range(2)]
+    right, wrong, public = (tmp_path / name for name in ("right", "wrong", "public"))
+    right.write_text(f"# a key\n{keys[0]}\n")
+    wrong.write_text(f"{keys[1]}\n")
+    public.write_text(f"{keys[0].to_public()}\n")
+    path = back_up(server, tmp_path / "sealed", "--key-file", str(public))
+    assert b"PGDMP" not in path.read_bytes()
+    before = databases(server)
+
+    def verify(*options):
+        return run_command("verify_backup", str(path), *options, **server.settings)
+
+    assert_refused(verify(), "--key-file")
+    assert_refused(verify("--key-file", str(wrong)), "does not open")
+    assert_refused(verify("--key-file", str(public)), "no secret key")
+    assert_refused(verify("--key-file", str(path)), "no key file")
+    done = verify("--key-file", str(right))
+    assert done.returncode == 0, done.stderr
+    assert databases(server) == before
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mounting, capture_output=True).returncode != 0:
+        pytest.skip("a small disk can be mounted by root alone")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_nothing_behind(server, tiny_disk, tmp_path):
+    key = tmp_path / "key"
+    key.write_text(str(pyrage.x25519.Identity.generate()))
+    for options in ([], ["--key-file", str(key)]):
+        done = run_command("backup", "--to", str(tiny_disk), *options, **server.settings)
+        assert_refused(done, "No space left")
+        assert list(tiny_disk.iterdir()) == []
+
+
+def test_a_folder_that_is_none_is_refused(server, tmp_path):
+    (tmp_path / "file").touch()
+    done = run_command("backup", "--to", str(tmp_path / "file"), **server.settings)
+    assert_refused(done, "is no folder")
+
+
+class Held:
+    """A command that stands still, since a table that it has to read or make is locked."""
+
+    def __init__(self, server, *arguments):
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=REPOSITORY,
+            env=environment(**server.settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self):
+        _, errors = self.process.communicate(timeout=30)
+        return subprocess.CompletedProcess([], self.process.returncode, "", errors)
+
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'memories'"
+
+
+@pytest.mark.parametrize("what", ["interrupted", "terminated", "database away"])
+def test_a_backup_that_is_stopped_leaves_nothing_behind(server, tmp_path, what):
+    with server.connect() as holder:
+        holder.execute("BEGIN; LOCK TABLE memory_entries")
+        held = Held(server, "backup", "--to", str(tmp_path))
+        wait_until(lambda: server.rows(WAITING))
+        if what == "database away":
+            [(pid,)] = server.rows(WAITING)
+            server.rows("SELECT pg_terminate_backend(%s)", pid)
+        else:
+            held.process.send_signal(signal.SIGINT if what == "interrupted" else signal.SIGTERM)
+        done = held.end()
+    assert_refused(done, "terminating" if what == "database away" else "Stopped")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_of_the_page_are_those_that_there_are():
+    page = (REPOSITORY / "docs" / "backups.md").read_text()
+    for command in ("backup", "verify_backup", "restore"):
+        told = set(re.findall(rf"manage\.py {command}\b([^\n]*)", page))
+        options = {option for line in told for option in re.findall(r"--[\w-]+", line)}
+        known = run_command(command, "--help").stdout
+        assert told and all(option in known for option in options)
