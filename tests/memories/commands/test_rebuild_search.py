@@ -18,8 +18,6 @@ from tests.factories import new_memory, store
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture(autouse=True)
 def _started_in_english():
@@ -27,6 +25,11 @@ def _started_in_english():
     words.language()
     yield
     forget_language()
+
+
+def start_orchestrator(instance="one", silent_seconds=0):
+    seen_at = datetime.now(UTC) - timedelta(seconds=silent_seconds)
+    return Orchestrator.objects.create(instance=instance, started_at=seen_at, seen_at=seen_at)
 
 
 def forget_language():
@@ -49,7 +52,7 @@ def test_every_memory_is_indexed_anew_the_deleted_too(monkeypatch):
     monkeypatch.setattr(command, "_BATCH", 3)
     ids = [stored.memory_id for stored in store_memories([new_memory("die Häuser")] * 1)]
     ids += [store("die Häuser") for _ in range(7)]
-    forget_memories([Deletion(ids[0], NOW)])
+    forget_memories([Deletion(ids[0], datetime.now(UTC))])
     before = MemoryEntry.all_objects.values("version", "updated_at").get(id=ids[1])
     assert "8 memories are indexed in german. Set SEARCH_LANGUAGE=german" in run("german")
     assert {lexemes(an_id) for an_id in ids} == {("'haus':2", 1)}
@@ -88,16 +91,14 @@ def test_a_stop_leaves_the_old_language_on_record_and_a_repeat_finishes(monkeypa
 
 
 def test_it_is_refused_while_an_orchestrator_runs():
-    row = Orchestrator.objects.create(instance="one", started_at=NOW, seen_at=NOW)
+    row = start_orchestrator()
     with pytest.raises(CommandError, match="one still runs"):
         run("german")
     run("german", "--force")
-    row.stopped_at = NOW
+    row.stopped_at = row.seen_at
     row.save(update_fields=["stopped_at"])
     run("english")
-    Orchestrator.objects.create(
-        instance="killed", started_at=NOW, seen_at=NOW - timedelta(minutes=1)
-    )
+    start_orchestrator("killed", silent_seconds=60)
     run("german")
 
 
@@ -106,7 +107,7 @@ def test_one_that_was_started_meanwhile_is_noticed(monkeypatch):
     reindex_words = command.reindex_words
 
     def start(*arguments):
-        Orchestrator.objects.get_or_create(instance="one", started_at=NOW, seen_at=NOW)
+        Orchestrator.objects.exists() or start_orchestrator()
         return reindex_words(*arguments)
 
     monkeypatch.setattr(command, "reindex_words", start)
