@@ -1,7 +1,8 @@
 """Where a reply goes, and what is known of it on the way. Shared by server, outbox and lanes."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from zmqbridge.protocol import Request
 
@@ -9,8 +10,7 @@ from zmqbridge.protocol import Request
 Route = tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """`since`: when its request was received, by the monotonic clock; `lane`: which one answered,
     "" for what needed none."""
 

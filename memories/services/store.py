@@ -1,7 +1,6 @@
 """Store new memories: one statement for all of a batch. Called by handlers and importers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -18,8 +17,7 @@ from memories.services.sessions import owners_of_opened_sessions, owners_of_sess
 from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
 
 
-@dataclass(frozen=True, slots=True)
-class NewMemory:
+class NewMemory(msgspec.Struct, frozen=True):
     """`content_json` is the content's JSON text. `key`: 16 bytes from which the id is made, so
     that a repeated request finds its memory there; a memory from elsewhere may keep its
     `memory_id`. `ttl_seconds` counts from the commit, `expires_at` is a moment that may be past.
