@@ -114,8 +114,8 @@ def examples() -> list[str]:
 
 
 def test_every_action_is_documented_and_nothing_else_is():
-    actions = set(re.findall(r"^### `(\w+)`$", PAGE, re.M))
-    assert actions == set(HANDLERS)
+    actions = re.findall(r"^### `(\w+)`$", PAGE, re.M)
+    assert sorted(actions) == sorted(HANDLERS)  # each once: of two sections one grows untrue
     assert set(re.findall(r"`(\w+)`", section_of("Pings"))) >= protocol.PINGS
 
 
