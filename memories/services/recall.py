@@ -124,7 +124,8 @@ def _exact(current: Serving, filter_: Filter, vector: Vectors, found: Sequence[s
             SELECT m.id, -(e.embedding <#> %(query)s::vector) AS dot,
                 -(e.embedding <#> %(mean)s::vector) AS dot_with_mean
             FROM embeddings e JOIN memory_entries m
-                ON m.owner_id = e.owner_id AND m.id = e.memory_id CROSS JOIN q
+                ON m.owner_id = e.owner_id AND m.id = e.memory_id
+                    AND m.content_version = e.version CROSS JOIN q
             WHERE e.model_id = %(model)s AND {conditions_sql(filter_.shape())}),
         scored AS MATERIALIZED (
             SELECT id, (dot - dot_with_mean - %(query_with_mean)s::float + %(mean_square)s::float)
