@@ -66,31 +66,42 @@ def select_named(memory_ids: Sequence[str], filter_: Filter, max_bytes: int) -> 
     filter leaves out is neither there nor missing."""
     wanted = list(dict.fromkeys(memory_ids))
     names = names_of(wanted)
-    found = {row[0]: row for row in _look_up(list(names.values()), filter_)}
-    passed = [memory_of(found[an_id]) for an_id in wanted if an_id in found and found[an_id][-1]]
-    kept = within(passed, max_bytes)
+    found = _look_up([names[an_id] for an_id in wanted if an_id in names], filter_, max_bytes)
+    alive = {row[MEMORY_COLUMN_COUNT] for row in found}
+    passed = [row for row in found if row[-1]]
+    kept = within([memory_of(row) for row in passed if row[0]], max_bytes)
     return Page(
         kept,
         len(passed),
         PageInfo(limit=len(wanted), offset=0, has_more=len(kept) < len(passed)),
-        missing=[an_id for an_id in wanted if an_id not in found],
+        missing=[an_id for an_id in wanted if an_id not in alive],
     )
 
 
-def _look_up(names: Sequence[Name], filter_: Filter) -> list[tuple[Any, ...]]:
-    """The rows of those that are alive, each with whether it passes the filter."""
+def _look_up(names: Sequence[Name], filter_: Filter, max_bytes: int) -> list[tuple[Any, ...]]:
+    """Of those that are alive, in their order, the id and whether it passes the filter; before
+    these the columns of a memory, for as many as pass and fit. A thousand contents of a megabyte
+    are not read to be thrown away."""
     passes = conditions_sql(filter_.shape())
     return rows(
         f"""
-        SELECT {MEMORY_COLUMNS}, {passes}
-        FROM unnest(%s::uuid[], %s::text[]) AS named (owner_id, id)
-            JOIN memory_entries m ON m.owner_id = named.owner_id AND m.id = named.id
-            CROSS JOIN jsonb_to_record(%s::jsonb) AS q ({FILTER_COLUMNS})
-        WHERE {conditions_sql(["alive"])}""",
+        SELECT {MEMORY_COLUMNS}, n.id, n.passes
+        FROM (
+            SELECT m.owner_id, m.id, {passes} AS passes, named.place,
+                sum(m.content_bytes) FILTER (WHERE {passes}) OVER (ORDER BY named.place)
+                    - m.content_bytes AS bytes_ahead
+            FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS named (owner_id, id, place)
+                JOIN memory_entries m ON m.owner_id = named.owner_id AND m.id = named.id
+                CROSS JOIN jsonb_to_record(%s::jsonb) AS q ({FILTER_COLUMNS})
+            WHERE {conditions_sql(["alive"])}) n
+            LEFT JOIN memory_entries m ON m.owner_id = n.owner_id AND m.id = n.id
+                AND n.passes AND n.bytes_ahead < %s
+        ORDER BY n.place""",
         [
             [name.owner_id for name in names],
             [name.id for name in names],
             msgspec.json.encode(filter_row(filter_)).decode(),
+            max_bytes,
         ],
     )
 

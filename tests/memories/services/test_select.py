@@ -1,3 +1,4 @@
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -202,6 +203,20 @@ class TestByName:
         assert ids_of(page) == ids[: len(page.memories)]
         assert page.page_info.has_more is True
         assert page.total_count == 6
+
+    def test_what_does_not_fit_is_not_read(self):
+        """A thousand contents of a megabyte each would fill the memory of the machine."""
+        left_out = store("x" * 500_000, memory_type="other")
+        ids = [left_out, *(store("x" * 500_000) for _ in range(12))]
+        tracemalloc.start()
+        try:
+            page = self.named(ids, memory_types=("conversation",), max_bytes=600_000)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert ids_of(page) == ids[1:2]
+        assert (page.total_count, page.missing) == (12, [])
+        assert peak_bytes < 4_000_000
 
 
 def test_selections_of_every_shape_together_give_what_each_gives_alone():
