@@ -98,7 +98,8 @@ def _with_vectors(creation: _Creation) -> list[store.NewMemory] | MemoriesError:
     for place, values in creation.vectors.items():
         at = f"payload.memories[{place}]" if creation.is_batch else "payload"
         try:
-            members[place] = replace(members[place], vector=read_given(values, f"{at}.embedding"))
+            vector = read_given(values, f"{at}.embedding")
+            members[place] = msgspec.structs.replace(members[place], vector=vector)
         except MemoriesError as error:
             return error
     return members
