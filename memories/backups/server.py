@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
@@ -48,7 +48,7 @@ class Server:
         address = {key: value for key, value in self.parameters.items() if key != "password"}
         wants_ssl = address.get("sslmode") in _WITH_SSL
         return [
-            str(_find_program(program, major, wants_ssl)),
+            str(find_program(program, major, wants_ssl)),
             f"--dbname={make_conninfo(**address, dbname=database)}",
             "--no-password",
         ]
@@ -72,10 +72,8 @@ def telling_failures() -> Iterator[None]:
     """Turn what the database or the disk says into one sentence."""
     try:
         yield
-    except psycopg.OperationalError as error:
-        raise BackupError(f"The database cannot be reached: {in_one_line(error)}.") from error
-    except psycopg.Error as error:
-        raise BackupError(f"The database refused: {in_one_line(error)}.") from error
+    except (psycopg.Error, DatabaseError, InterfaceError) as error:
+        raise BackupError(f"The database failed: {in_one_line(error)}.") from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise BackupError(f"{where}{error.strerror or error}.") from error
@@ -85,7 +83,7 @@ def in_one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
-def _find_program(name: str, server_major: int, wants_ssl: bool) -> Path:
+def find_program(name: str, server_major: int, wants_ssl: bool) -> Path:
     """The one nearest to the server's version: a newer pg_restore says what older servers refuse,
     and an older pg_dump refuses by itself."""
     found = [path for path in _candidates(name, wants_ssl) if _major(path) >= server_major]

@@ -54,7 +54,8 @@ class Command(BaseCommand):
             f"Restored {manifest.row_count} rows as they were on "
             f"{manifest.made_at:%Y-%m-%d %H:%M:%S} UTC."
         )
-        call_command("migrate", verbosity=0, interactive=False)
+        with ending_in_one_sentence():
+            call_command("migrate", verbosity=0, interactive=False)
         self.stdout.write("The tables are up to date. Start the orchestrators again.")
 
 

@@ -14,10 +14,13 @@ import msgspec
 import psycopg
 import pyrage
 import pytest
+from django.core.management import load_command_class
 
 from memories.backups.checking import check_file
 from memories.backups.errors import BackupError
 from memories.backups.manifest import encode_manifest, read_manifest
+from memories.backups.restoring import identities_for
+from memories.backups.server import find_program
 from tests.acceptance.databases import EmbeddedServer
 from tests.acceptance.processes import REPOSITORY, environment, run_command, wait_until
 
@@ -199,7 +202,7 @@ def test_an_empty_database_is_restored_into_and_a_used_one_only_when_told(server
     assert databases(server) == before
 
 
-def test_a_restore_waits_for_no_orchestrator_but_refuses(server, good):
+def test_a_restore_is_refused_while_an_orchestrator_runs(server, good):
     server.rows(
         "INSERT INTO orchestrators VALUES ('alive', '[]', '1', '{}', now(), now() + '1 hour')"
     )
@@ -223,10 +226,11 @@ def test_an_encrypted_backup_opens_with_its_key_alone(server, tmp_path):
     def verify(*options):
         return run_command("verify_backup", str(path), *options, **server.settings)
 
-    assert_refused(verify(), "--key-file")
     assert_refused(verify("--key-file", str(wrong)), "does not open")
-    assert_refused(verify("--key-file", str(public)), "no secret key")
-    assert_refused(verify("--key-file", str(path)), "no key file")
+    manifest = read_manifest(path)
+    for key_file, words in [(None, "--key-file"), (public, "no secret"), (path, "no key file")]:
+        with pytest.raises(BackupError, match=words):
+            identities_for(manifest, key_file)
     done = verify("--key-file", str(right))
     assert done.returncode == 0, done.stderr
     assert databases(server) == before
@@ -295,10 +299,38 @@ def test_a_backup_that_is_stopped_leaves_nothing_behind(server, tmp_path, what):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_commands_of_the_page_are_those_that_there_are():
+def scratches(server):
+    return {name for name in databases(server) if name.startswith("memories_scratch_")}
+
+
+def test_a_verification_that_ends_early_leaves_no_database(server, good):
+    """Even one that is killed: the next one tidies up after it."""
+    interrupted = Held(server, "verify_backup", str(good))
+    wait_until(lambda: scratches(server))
+    interrupted.process.send_signal(signal.SIGINT)
+    assert_refused(interrupted.end(), "Stopped")
+    assert scratches(server) == set()
+    killed = Held(server, "verify_backup", str(good))
+    wait_until(lambda: scratches(server))
+    killed.process.kill()
+    killed.end()
+    left = scratches(server)
+    assert left
+    wait_until(lambda: not server.rows("SELECT FROM pg_locks WHERE locktype = 'advisory'"))
+    done = run_command("verify_backup", str(good), **server.settings)
+    assert done.returncode == 0, done.stderr
+    assert scratches(server) == set()
+
+
+def test_a_server_newer_than_every_pg_dump_is_told_of():
+    with pytest.raises(BackupError, match=r"PostgreSQL 99, and there is no pg_dump"):
+        find_program("pg_dump", 99, wants_ssl=False)
+
+
+def test_the_page_names_commands_and_options_that_there_are():
     page = (REPOSITORY / "docs" / "backups.md").read_text()
     for command in ("backup", "verify_backup", "restore"):
         told = set(re.findall(rf"manage\.py {command}\b([^\n]*)", page))
         options = {option for line in told for option in re.findall(r"--[\w-]+", line)}
-        known = run_command(command, "--help").stdout
+        known = load_command_class("memories", command).create_parser("", "").format_help()
         assert told and all(option in known for option in options)
