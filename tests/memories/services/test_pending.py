@@ -1,5 +1,7 @@
 """A search waits for what its scope could find, within a bound."""
 
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -118,3 +120,14 @@ def test_what_no_thread_has_begun_goes_back_to_the_queue(trial, monkeypatch):
     assert EmbeddingTask.objects.get().attempts == 0
     monkeypatch.undo()
     assert pending() == 0
+
+
+def test_a_model_that_hangs_holds_up_no_exit():
+    hanging = """
+import time
+from memories.services.model_threads import in_model_thread
+begun = in_model_thread(time.monotonic)
+in_model_thread(time.sleep, 30)
+begun.result(10)
+"""
+    subprocess.run([sys.executable, "-c", hanging], check=True, timeout=20)
