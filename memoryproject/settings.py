@@ -134,6 +134,8 @@ AUTH_PASSWORD_VALIDATORS = [
 WHITENOISE_USE_FINDERS = True
 USE_TZ = True
 TIME_ZONE = "UTC"
+# The machine's own, which Django replaces by TIME_ZONE: older assistants wrote local times.
+MACHINE_TZ = env("TZ", default="")
 LANGUAGE_CODE = "en"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
