@@ -15,7 +15,7 @@ from memories.importers.values import clean_text, encode
 
 class Contextual(JsonStore):
     name = "contextual"
-    counted = ("entries",)
+    counted = {"entries": ()}
 
     @classmethod
     def fits(cls, source: Source) -> bool:

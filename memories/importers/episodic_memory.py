@@ -32,6 +32,9 @@ _EPISODE = (
 _IDENTITY = ("interaction_id", "episode_id", "timestamp", "speaker", "content")
 _INTERACTION = (*_IDENTITY, "intent", "sentiment", "metadata")
 
+_TIE = ("relationship_id", "relationship_type", "strength", "metadata", "created_at")
+_ENDS = ("source_episode_id", "target_episode_id")
+
 Weighted = list[tuple[Any, ...]]
 
 
@@ -41,7 +44,11 @@ class EpisodicMemory(OldStore):
         "episodes": frozenset({"episode_id", "start_time"}),
         "interactions": frozenset({"episode_id", "content"}),
     }
-    counted = ("episodes", "interactions", "episode_relationships")
+    counted = {
+        "episodes": _EPISODE,
+        "interactions": _INTERACTION,
+        "episode_relationships": (*_TIE, *_ENDS),
+    }
     reads = frozenset({"episode_tags", "context_groups", "episode_context_groups"})
 
     def __init__(self, source: Source) -> None:
@@ -78,11 +85,10 @@ class EpisodicMemory(OldStore):
     def ties(self) -> Iterator[OldTie]:
         if not self.source.has("episode_relationships"):
             return
-        columns = ("relationship_id", "relationship_type", "strength", "metadata", "created_at")
         self.source.index("interactions", "episode_id")
         for row in self.source.rows(
             f"""
-            SELECT r.rowid, {self._columns("episode_relationships", columns, "r")},
+            SELECT r.rowid, {self._columns("episode_relationships", _TIE, "r")},
                 {self._end("s", "si")}, {self._end("t", "ti")}
             FROM episode_relationships r
             LEFT JOIN episodes s ON s.episode_id = r.source_episode_id
@@ -93,7 +99,7 @@ class EpisodicMemory(OldStore):
                 SELECT min(i.rowid) FROM interactions i WHERE i.episode_id = t.episode_id)
             ORDER BY r.rowid"""
         ):
-            tie, ends = row[: 1 + len(columns)], row[1 + len(columns) :]
+            tie, ends = row[: 1 + len(_TIE)], row[1 + len(_TIE) :]
             half = len(ends) // 2
             yield self._tie(tie, ends[:half], ends[half:])
 

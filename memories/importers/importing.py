@@ -101,7 +101,7 @@ class Import(Walk):
         """Those for rows without a session. Made with the rows that stand in them first."""
         if not self.places.made:
             return
-        metadata = encode({"store": self.store.name, "file": self.source.path.name})
+        metadata = encode({"store": self.store.name, "file": str(self.source.path.resolve())})
         sessions = [
             OldSession(
                 "",

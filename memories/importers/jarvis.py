@@ -9,7 +9,7 @@ from memories.importers.source import Source
 
 class Jarvis(JsonStore):
     name = "jarvis"
-    counted = ("entries",)
+    counted = {"entries": ()}
 
     @classmethod
     def fits(cls, source: Source) -> bool:

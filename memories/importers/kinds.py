@@ -61,7 +61,23 @@ def recognise(source: Source, wanted: str = "") -> list[OldStore]:
         raise ImportRefused(f"{source.path} cannot be read: {error}.") from error
     if not found:
         raise ImportRefused(f"{source.path} is no {_wanted(wanted)}: it holds {_told(source)}.")
+    if not source.has(*JSON_TABLES):
+        _note_unknown(source, found)
     return found
+
+
+def _note_unknown(source: Source, stores: list[OldStore]) -> None:
+    """What an assistant may have added to its store."""
+    known: dict[str, set[str]] = {}
+    for store in stores:
+        for table, columns in store.counted.items():
+            known.setdefault(table, set()).update(columns)
+    read = known.keys() | {table for store in stores for table in store.reads}
+    for table, found in source.tables.items():
+        if table not in read:
+            source.note(table, "", f"an unknown table of {source.count(table)} rows", "left out")
+        for column in sorted(found - known.get(table, found)):
+            source.note(table, "", f"the unknown column {column}", "left out")
 
 
 def _wanted(wanted: str) -> str:

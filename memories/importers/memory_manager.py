@@ -10,6 +10,8 @@ from memories.importers.stores import OldStore
 from memories.importers.unified_memory import TIE_MAX_CHARACTERS
 from memories.importers.values import encode, read_time
 
+_TIE = ("relationship_id", "relationship_type", "strength", "created_at")
+_ENDS = ("source_memory_id", "target_memory_id")
 Labels = Sequence[tuple[Any, ...]]
 
 _COLUMNS = (
@@ -28,7 +30,7 @@ _COLUMNS = (
 class MemoryManager(OldStore):
     name = "manager"
     needs = {"memory_entries": frozenset({"memory_id", "content"})}
-    counted = ("memory_entries", "memory_relationships")
+    counted = {"memory_entries": _COLUMNS, "memory_relationships": (*_TIE, *_ENDS)}
     reads = frozenset({"memory_categories", "memory_category_assignments"})
     volatile = ("access_count", "last_accessed")
 
@@ -44,10 +46,9 @@ class MemoryManager(OldStore):
     def ties(self) -> Iterator[OldTie]:
         if not self.source.has("memory_relationships"):
             return
-        columns = ("relationship_id", "relationship_type", "strength", "created_at")
         for an_id, kind, strength, created_at, *ends in self.source.rows(
             f"""
-            SELECT {self.source.columns("memory_relationships", columns, "r")},
+            SELECT {self.source.columns("memory_relationships", _TIE, "r")},
                 {self._end("s")}, {self._end("t")}
             FROM memory_relationships r
             LEFT JOIN memory_entries s ON s.memory_id = r.source_memory_id

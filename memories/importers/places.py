@@ -29,8 +29,9 @@ class Places:
     """Asks the database and never changes it. `made`: the sessions of the file's rows without one
     that do not exist yet; whoever stores the rows makes them."""
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, file: str) -> None:
         self._store = store
+        self._file = file
         self._known: BoundedDict[SessionName, Place] = BoundedDict(100_000)
         self._shared: dict[str, Place] = {}
         self.made: dict[str, Place] = {}
@@ -84,43 +85,48 @@ class Places:
     def _imported_before(self, user_id: str, sample: Sequence[OldMemory]) -> Place | None:
         candidates = self._candidates(user_id)
         told = [
-            {"id": an_id, "session_id": place.session_id, "owner_id": place.owner_id, "text": text}
-            for place in candidates
+            place._asdict() | {"id": an_id, "text": text, "is_same_file": is_same_file}
+            for place, is_same_file in candidates
             for memory, text in zip(sample, map(_text_of, sample), strict=True)
             for an_id in possible_ids(memory.name, place)
         ]
         found = rows(_ALIKE, [msgspec.json.encode(told).decode()]) if told else []
         return Place(*found[0]) if found else None
 
-    def _candidates(self, user_id: str) -> list[Place]:
+    def _candidates(self, user_id: str) -> list[tuple[Place, bool]]:
+        """The sources of this kind and user, and whether each was this very file."""
         owned = "AND s.owner_id = %(owner)s" if user_id else ""
         found = rows(
             f"""
-            SELECT s.id, s.owner_id FROM sessions s
+            SELECT s.id, s.owner_id, s.metadata ->> 'file' = %(file)s FROM sessions s
             WHERE s.session_type = %(type)s AND s.user_id = %(user)s
               AND s.metadata ->> 'store' = %(store)s {owned}""",
             {
                 "type": SOURCE_SESSION_TYPE,
                 "user": user_id,
                 "store": self._store,
+                "file": self._file,
                 "owner": ids.owner_of_user(user_id),
             },
         )
-        return [Place(*row) for row in found]
+        return [(Place(an_id, owner_id), bool(same)) for an_id, owner_id, same in found]
 
 
 # Of every source that was imported before: does it hold more of these rows with their text than
-# with another text? Rows that it has not say nothing: the file may have grown, or lost its oldest.
+# with another text, or any of them and is it the same file? Rows that it has not say nothing: the
+# file may have grown, or lost its oldest.
 _ALIKE = """
 SELECT m.session_id, m.owner_id
-FROM jsonb_to_recordset(%s::jsonb) AS n (id text, session_id text, owner_id uuid, text text)
+FROM jsonb_to_recordset(%s::jsonb) AS n (id text, session_id text, owner_id uuid, text text,
+    is_same_file boolean)
 JOIN memory_entries m ON m.owner_id = n.owner_id AND m.id = n.id AND m.session_id = n.session_id
 LEFT JOIN LATERAL (
     SELECT r.content ->> 'text' AS text FROM revisions r
     WHERE r.owner_id = m.owner_id AND r.memory_id = m.id ORDER BY r.version LIMIT 1) r ON true
 GROUP BY m.session_id, m.owner_id
 HAVING count(*) FILTER (WHERE n.text IN (m.text, r.text)) * 2 > count(*)
-ORDER BY count(*) DESC, m.session_id LIMIT 1"""
+    OR bool_or(n.is_same_file)
+ORDER BY count(*) FILTER (WHERE n.text IN (m.text, r.text)) DESC, m.session_id LIMIT 1"""
 
 
 def possible_ids(name: MemoryName, place: Place) -> list[str]:

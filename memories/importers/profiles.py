@@ -13,7 +13,7 @@ _KEYS = {"preferences", "taught_commands", "reminders"}
 
 class Profiles(JsonStore):
     name = "profiles"
-    counted = ("objects",)
+    counted = {"objects": ()}
 
     @classmethod
     def fits(cls, source: Source) -> bool:

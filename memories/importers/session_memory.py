@@ -9,10 +9,13 @@ from memories.importers.source import Source, as_raw, plain, texts_in
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_text, encode, read_time
 
+_SESSION = ("session_id", "user_id", "created_at", "last_active", "metadata")
+_INTERACTION = ("id", "session_id", "timestamp", "role", "content", "metadata")
+
 
 class SessionMemory(OldStore):
     name = "session"
-    counted = ("sessions", "interactions")
+    counted = {"sessions": _SESSION, "interactions": _INTERACTION}
     needs = {
         "sessions": frozenset({"session_id"}),
         "interactions": frozenset({"session_id", "content"}),
@@ -23,18 +26,16 @@ class SessionMemory(OldStore):
         self._name = lru_cache(10_000)(self._new_name)
 
     def sessions(self) -> Iterator[OldSession]:
-        columns = ("session_id", "user_id", "created_at", "last_active", "metadata")
         for row in self.source.rows(
-            f"SELECT {self.source.columns('sessions', columns)} FROM sessions s ORDER BY s.rowid"
+            f"SELECT {self.source.columns('sessions', _SESSION)} FROM sessions s ORDER BY s.rowid"
         ):
             yield self._session(*row)
         yield from self._recovered()
 
     def memories(self) -> Iterator[OldMemory]:
-        columns = ("id", "session_id", "timestamp", "role", "content", "metadata")
         for row in self.source.rows(
             f"""
-            SELECT i.rowid, {self.source.columns("interactions", columns)},
+            SELECT i.rowid, {self.source.columns("interactions", _INTERACTION)},
                 {self.source.columns("sessions", ["user_id"])}
             FROM interactions i LEFT JOIN sessions s ON s.session_id = i.session_id
             ORDER BY i.rowid"""

@@ -11,14 +11,14 @@ class OldStore:
     """A subclass for each kind. Every call of a method reads the file again, from its begin.
 
     `needs`: the tables, and of each the columns, without which it is not this kind. `counted`:
-    the tables of which each row becomes something. `reads`: the others that it knows. `volatile`:
-    keys of `content.metadata` that the old store counts up whenever a memory is read; a difference
-    there is none.
+    the tables of which each row becomes something, with the columns that are read. `reads`: the
+    other tables that it knows. `volatile`: keys of `content.metadata` that the old store counts up
+    whenever a memory is read; a difference there is none.
     """
 
     name: ClassVar[str]
     needs: ClassVar[Mapping[str, frozenset[str]]]
-    counted: ClassVar[tuple[str, ...]]
+    counted: ClassVar[Mapping[str, tuple[str, ...]]]
     reads: ClassVar[frozenset[str]] = frozenset()
     volatile: ClassVar[tuple[str, ...]] = ()
 

@@ -13,6 +13,15 @@ from memories.importers.values import clean_text, encode, read_time
 
 TIE_MAX_CHARACTERS = 64
 
+_TIE = (
+    "id",
+    "source_memory_id",
+    "target_memory_id",
+    "relationship_type",
+    "strength",
+    "created_at",
+    "updated_at",
+)
 Labels = Sequence[tuple[Any, ...]]
 
 _COLUMNS = (
@@ -34,7 +43,7 @@ _COLUMNS = (
 class UnifiedMemory(OldStore):
     name = "unified"
     needs = {"memories": frozenset({"memory_id", "content"})}
-    counted = ("memories", "memory_relationships")
+    counted = {"memories": (*_COLUMNS, "parent_id"), "memory_relationships": _TIE}
     reads = frozenset({"context_groups", "memory_group_mappings"})
     volatile = ("access_count", "last_accessed_at")
 

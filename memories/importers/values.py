@@ -12,6 +12,7 @@ from memories.errors import ValidationFailed
 
 TAG_MAX_CHARACTERS = 64
 TAGS_MAX_COUNT = 64
+MAX_DIGITS = 16_000  # in a row; PostgreSQL holds some more of a number
 
 _EPOCH_TEXT = re.compile(r"\s*\d{9,}(?:\.\d*)?\s*")
 # Taken whole, so that an escaped backslash is never read as the begin of the next escape.
@@ -20,6 +21,7 @@ _ESCAPES = re.compile(
     rb"|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
     re.DOTALL,
 )
+_TOO_MANY_DIGITS = re.compile(rb"\d{%d}" % MAX_DIGITS)
 _PAIR_BYTES = len(rb"\ud83d\ude00")
 _REPLACEMENT = rb"\ufffd"
 
@@ -73,6 +75,8 @@ def clean_json(raw: bytes) -> tuple[bytes, str]:
 def fields_of(raw: bytes) -> dict[str, msgspec.Raw] | None:
     """The fields of a JSON object as their own texts, or None where it is none that can be kept."""
     try:
+        if len(raw) > MAX_DIGITS and _TOO_MANY_DIGITS.search(raw):
+            return None
         read_object(raw, "metadata")
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except (ValidationFailed, ValueError, RecursionError):

@@ -9,14 +9,19 @@ from memories.importers.kept_ties import PlacedTie, compare_ties
 from memories.importers.places import Place
 from memories.importers.rows import OldProfile, OldSession, OldTie, SessionName
 from memories.importers.seen import Seen
+from memories.importers.stores import OldStore
 from memories.importers.telling import verification_lines
 from memories.importers.walk import Walk
 
 
 class Verification(Walk):
-    """Notes each row that is not here as the file has it."""
+    """Notes each row that is not here as the file has it, and not again what an import notes."""
 
     title = "comparing"
+
+    def __init__(self, store: OldStore) -> None:
+        super().__init__(type(store)(store.source.unheard()))
+        self._heard = store.source
 
     def lines(self) -> Iterator[str]:
         return verification_lines(self.tallies.values())
@@ -43,4 +48,4 @@ class Verification(Walk):
             self.tally(table).compare([one])
             if not one.is_same:
                 found = "is not here as the file has it" if one.is_there else "is not here"
-                self.source.note(table, row, found, "nothing: only compared")
+                self._heard.note(table, row, found, "nothing: only compared")

@@ -33,7 +33,7 @@ class Walk:
     def __init__(self, store: OldStore) -> None:
         self.store = store
         self.source = store.source
-        self.places = Places(store.name)
+        self.places = Places(store.name, str(store.source.path.resolve()))
         self.tallies = {t: Tally(t, self.source.count(t)) for t in store.counted}
 
     def go(self, progress: Callable[[int], None]) -> None:

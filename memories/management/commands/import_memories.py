@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from rich.console import Console
 from rich.progress import Progress
 
@@ -69,9 +69,12 @@ class Command(BaseCommand):
         except (OperationalError, InterfaceError) as error:
             why = " ".join(str(error).split())
             raise CommandError(
-                f"The database went away: {why}. What was imported is kept; run the same command "
-                "again, and it goes on where it stopped."
+                f"The database does not answer: {why}. What was imported is kept; run the same "
+                "command again, and it goes on where it stopped."
             ) from error
+        except DatabaseError as error:
+            why = " ".join(str(error).split())
+            raise CommandError(f"The database refused the import: {why}.") from error
         except KeyboardInterrupt:
             raise CommandError(
                 "Stopped. Run the same command again, and it goes on where it stopped.",
@@ -80,7 +83,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"The report cannot be written: {error}.") from error
         if failed:
-            raise CommandError(f"Not in order: {', '.join(map(str, failed))}.")
+            raise CommandError(f"Not all is here as it should be: {', '.join(map(str, failed))}.")
 
     def _prepare(self, asked: "_Asked") -> None:
         if asked.writes:
@@ -145,7 +148,11 @@ def _asked(options: dict[str, Any]) -> _Asked:
     writes = not options["dry_run"] and not options["verify"]
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.jsonl"
     try:
-        zone = read_zone(options["timezone"]) if options["timezone"] else machine_zone("")
+        zone = (
+            read_zone(options["timezone"])
+            if options["timezone"]
+            else machine_zone(settings.MACHINE_TZ)
+        )
     except ValueError as error:
         raise CommandError(f"--timezone: {error}") from None
     return _Asked(

@@ -17,13 +17,13 @@ def bring(db, tmp_path):
     """Import a file and compare it with what is then stored."""
 
     def bring(path, user="", zone=BERLIN, writes=True, wanted=""):
-        with Report(tmp_path / "report.jsonl") as report:
-            with opened(path, zone, user, report) as source:
-                [store] = recognise(source, wanted)
-                walk = Import(store, writes)
-                walk.go(lambda rows: None)
-                checked = Verification(type(store)(source.unheard()))
-                checked.go(lambda rows: None)
+        report = Report(tmp_path / "report.jsonl")
+        with report, opened(path, zone, user, report) as source:
+            [store] = recognise(source, wanted)
+            walk = Import(store, writes)
+            walk.go(lambda rows: None)
+            checked = Verification(store)
+            checked.go(lambda rows: None)
         written = tmp_path / "report.jsonl"
         lines = written.read_text().splitlines() if report.is_written else []
         written.unlink(missing_ok=True)

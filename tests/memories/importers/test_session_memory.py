@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from memories.models import MemoryEntry, Session
-from tests.memories.importers.stores import SESSION, make, session_row, talk, turn
+from tests.memories.importers.stores import SESSION, execute, extend, make, session_row, talk, turn
 
 
 def test_a_session_and_its_turns_come_over(bring, tmp_path):
@@ -43,7 +43,7 @@ def test_turns_without_a_session_share_one(bring, tmp_path):
     assert bring(path).is_whole
     shared = Session.objects.exclude(id="s-1").get()
     assert MemoryEntry.objects.filter(session=shared).count() == 2
-    assert shared.metadata == {"store": "session", "file": "store"}
+    assert shared.metadata == {"store": "session", "file": str(path)}
 
 
 def test_a_user_is_given_to_those_that_name_none(bring, tmp_path):
@@ -74,8 +74,6 @@ def test_an_id_that_cannot_be_kept_gets_another(bring, tmp_path, an_id):
 
 
 def test_what_goes_on_in_a_session_comes_over_with_a_longer_copy(bring, tmp_path):
-    from tests.memories.importers.stores import execute, extend
-
     path = talk(tmp_path / "store", 2)
     bring(path)
     extend(path, interactions=[turn(3)])

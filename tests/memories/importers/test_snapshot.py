@@ -1,0 +1,119 @@
+"""A file that its owner has open is copied whole, and left as it is."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from memories.importers.errors import ImportRefused
+from memories.importers.snapshot import take_snapshot
+from memories.models import MemoryEntry
+from tests.memories.importers.stores import talk
+
+
+@contextmanager
+def writer(path, mode):
+    program = Path(__file__).with_name("writer.py")
+    process = subprocess.Popen(
+        [sys.executable, program, path, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def store(tmp_path):
+    folder = tmp_path / "of the assistant"
+    folder.mkdir()
+    return talk(folder / "store", 3)
+
+
+@pytest.fixture
+def copies(tmp_path):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    return folder
+
+
+def state(folder):
+    return {
+        path.name: (path.stat().st_mtime_ns, path.stat().st_ino, path.read_bytes())
+        for path in folder.iterdir()
+    }
+
+
+def contents(copy):
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+        return [row[0] for row in connection.execute("SELECT content FROM interactions")]
+
+
+def test_nothing_changes_beside_the_source(bring, store):
+    before = state(store.parent)
+    bring(store)
+    assert state(store.parent) == before
+
+
+def test_what_stands_in_the_wal_of_an_open_store_comes_over(bring, store):
+    with writer(store, "idle"):
+        before = state(store.parent)
+        assert set(before) == {"store", "store-wal", "store-shm"}
+        bring(store)
+        assert state(store.parent) == before
+    assert MemoryEntry.objects.filter(text="in the WAL").exists()
+
+
+def test_a_wal_whose_writer_has_died_comes_over(bring, store):
+    with writer(store, "idle") as process:
+        process.kill()
+        process.wait()
+        before = state(store.parent)
+        bring(store)
+        assert state(store.parent) == before
+    assert MemoryEntry.objects.filter(text="in the WAL").exists()
+
+
+def test_a_copy_of_what_is_written_all_the_time_is_consistent(store, copies):
+    with writer(store, "busy"):
+        counts = [len(contents(take_snapshot(store, copies).path)) for _ in range(15)]
+    assert all((count - 3) % 2 == 0 for count in counts)
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_an_interrupted_transaction_is_taken_back_in_the_copy(store, copies):
+    with writer(store, "spilled") as process:
+        process.kill()
+        process.wait()
+        assert (store.parent / "store-journal").exists()
+        before = state(store.parent)
+        assert contents(take_snapshot(store, copies).path) == ["turn 1", "turn 2", "turn 3"]
+        assert state(store.parent) == before
+
+
+@pytest.mark.parametrize("mode", ["exclusive", "spilled"])
+def test_a_store_that_stays_locked_is_refused(store, copies, mode):
+    with writer(store, mode), pytest.raises(ImportRefused, match="is locked by a process"):
+        take_snapshot(store, copies, patience_seconds=0.1)
+
+
+def test_a_lock_of_the_same_process_counts_as_well(store, copies):
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ImportRefused, match="is locked by a process"):
+            take_snapshot(store, copies, patience_seconds=0.1)
+
+
+def test_a_link_is_followed_to_the_wal(bring, store, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(store)
+    with writer(store, "idle"):
+        bring(link)
+    assert MemoryEntry.objects.filter(text="in the WAL").exists()
