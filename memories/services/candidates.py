@@ -122,11 +122,20 @@ def find_candidates(ask: Ask) -> Pool:
         return pool
     approximate = ask.statistics.memory_count > EXACT_UP_TO and _matches_many(ask)
     pool = _read_pool(ask, _arms_sql(ask, approximate, ask.is_plain()), approximate=approximate)
+    if approximate and _compared(pool) < ARM_SIZE:
+        # The index gave up: its bounds of work and memory were reached before enough had passed.
+        approximate = False
+        pool = _read_pool(ask, _arms_sql(ask, approximate, False))
     if sum(not row.passes for row in pool.rows.values()) > _SPARE:
         # So many have expired since the job last ran that they may have crowded others out.
         pool = _read_pool(ask, _arms_sql(ask, approximate, False), approximate=approximate)
     _add_neighbours(ask, pool)
     return pool
+
+
+def _compared(pool: Pool) -> int:
+    """How many pass the filter and have a vector."""
+    return sum(row.passes and row.dot is not None for row in pool.rows.values())
 
 
 def to_rank(ask: Ask, pool: Pool) -> Candidates:

@@ -146,6 +146,18 @@ def test_the_index_finds_what_ranking_all_finds_under_every_filter(by_index):
     assert min(found.values()) >= TARGET, found
 
 
+def test_where_the_index_gives_up_nothing_is_lost(by_index, monkeypatch):
+    """Memories far from the query, among many that are nearer, lie beyond what it looks at."""
+
+    def scan_little():
+        rows("SET LOCAL hnsw.iterative_scan = 'off'")
+        rows("SET LOCAL hnsw.ef_search = 1")
+        rows("SET LOCAL enable_sort = off")
+
+    monkeypatch.setattr(candidates, "_scan_on", scan_little)
+    assert len(ask(filter_of(), cloud(1, 9)[0], limit=50)) == 50
+
+
 def test_never_fewer_than_exist_however_few_pass(by_index):
     for n in SHARES.values():
         passing = COUNT // n if COUNT % n == 0 else COUNT // n + 1
