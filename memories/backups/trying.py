@@ -21,12 +21,13 @@ SELECT count(*) FROM memory_entries m
 WHERE m.search @@ ('''' || replace(replace(%s, '\\', '\\\\'), '''', '''''') || '''')::tsquery
     AND m.id = %s"""
 
+# A vector whose nearest one is further away than itself; a cosine is not exact.
 _BY_VECTOR = """
 SELECT count(*) FROM (
-    SELECT s.memory_id, (SELECT v.memory_id FROM embeddings v WHERE v.model_id = s.model_id
-        ORDER BY v.embedding <=> s.embedding LIMIT 1) AS nearest
-    FROM (SELECT * FROM embeddings ORDER BY owner_id, memory_id LIMIT 1) s) tried
-WHERE nearest IS NULL"""
+    SELECT (SELECT min(v.embedding <=> s.embedding) FROM embeddings v
+        WHERE v.model_id = s.model_id) AS distance
+    FROM (SELECT * FROM embeddings ORDER BY id LIMIT 1) s) tried
+WHERE distance > 0.001"""
 
 
 def try_searches(server: Server, database: str) -> int:

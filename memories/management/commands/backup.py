@@ -54,7 +54,7 @@ class Command(BaseCommand):
 def _keep(options: dict[str, Any]) -> Keep:
     keep = Keep(options["keep_count"], options["keep_days"])
     if keep.count is not None and keep.count < 1:
-        raise CommandError(f"--keep-count is {keep.count}; the newest is always kept: give 1 up.")
+        raise CommandError(f"--keep-count is {keep.count}; give 1 or more.")
     if keep.days is not None and not 0 < keep.days <= 36_500:
         raise CommandError(f"--keep-days is {keep.days:g}; it must be above 0, at most 36500.")
     return keep

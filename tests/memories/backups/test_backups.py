@@ -34,12 +34,22 @@ FROM (SELECT n, 'zebra''s garden\\' || md5(n::text) || ' ünïcode' AS text
     FROM generate_series(1, %s::int) n) made"""
 
 
+VECTORS = """
+WITH model AS (
+    INSERT INTO embedding_models (name, kind, dimension, state, created_at)
+    VALUES ('m', 'given', 3, 'active', now()) RETURNING id)
+INSERT INTO embeddings (owner_id, memory_id, model_id, version, embedding)
+SELECT m.owner_id, m.id, model.id, 1, array[m.words, length(m.text), 1]::vector
+FROM memory_entries m, model"""
+
+
 @pytest.fixture(scope="module")
 def server():
     embedded = EmbeddedServer()
     done = run_command("migrate", "-v0", **embedded.settings)
     assert done.returncode == 0, done.stderr
     embedded.rows(MEMORY, 300)
+    embedded.rows(VECTORS)
     yield embedded
     embedded.remove()
 
@@ -93,6 +103,7 @@ def assert_refused(done, *words):
 def test_a_backup_tells_what_it_holds_and_restores(server, good):
     manifest = json.loads(manifest_of(good).read_text())
     assert manifest["content"]["public.memory_entries"]["rows"] == 300
+    assert manifest["content"]["public.embeddings"]["rows"] == 300
     assert manifest["size_bytes"] == good.stat().st_size
     assert manifest["newest_migration"] in {name.split(".")[1] for name in manifest["migrations"]}
     assert {path.stat().st_mode & 0o077 for path in good.parent.iterdir()} == {0}
@@ -189,7 +200,7 @@ def test_an_empty_database_is_restored_into_and_a_used_one_only_when_told(server
     assert done.returncode == 0, done.stderr
     ids = "SELECT id, text FROM memory_entries ORDER BY id"
     assert server.rows(ids, database=other) == server.rows(ids)
-    server.rows("DELETE FROM memory_entries", database=other)
+    server.rows("TRUNCATE memory_entries CASCADE", database=other)
     assert_refused(run_command("restore", str(good), **settings), "not empty", "--replace")
     assert server.rows("SELECT count(*) FROM memory_entries", database=other) == [(0,)]
     before = databases(server)
