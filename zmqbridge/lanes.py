@@ -40,6 +40,7 @@ class Lane:
         *,
         workers: int,
         capacity: int,
+        capacity_bytes: int = 256 << 20,
         batch: int,
         answer: Callable[[Sequence[Request]], list[bytes]],
         deliver: Callable[[Sequence[Reply]], None],
@@ -49,6 +50,8 @@ class Lane:
         self.name = name
         self.refused = self.offered = self.answered = self.batches = 0
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._waiting_bytes = 0
         self._batch = batch
         self._answer = answer
         self._deliver = deliver
@@ -71,9 +74,10 @@ class Lane:
         """Take a request in; False if the lane is full or closed."""
         after = self._behind.offered if self._behind else 0
         with self._changed:
-            if self._closed or len(self._waiting) >= self._capacity:
+            if self._closed or self._is_full():
                 self.refused += 1
                 return False
+            self._waiting_bytes += len(request.payload)
             self._waiting.append(Waiting(route, request, since, after))
             self.offered += 1
             self._changed.notify()
@@ -122,6 +126,7 @@ class Lane:
             self._waiting.rotate(-first)
             count = min(len(self._waiting) - first, self._batch)
             taken = [self._waiting.popleft() for _ in range(count)]
+            self._waiting_bytes -= sum(len(one.request.payload) for one in taken)
             self._waiting.rotate(first)
             self._turn_is_taken |= self._in_turn(taken[0].request)
             return taken
@@ -132,6 +137,11 @@ class Lane:
             return 0 if self._waiting else None
         free = (at for at, one in enumerate(self._waiting) if not self._in_turn(one.request))
         return next(free, None)
+
+    def _is_full(self) -> bool:
+        # By bytes as well: ten thousand bodies of a megabyte are more than a machine has.
+        full = len(self._waiting) >= self._capacity
+        return full or self._waiting_bytes >= self._capacity_bytes
 
     def _is_done(self) -> bool:
         return self._closed and not self._waiting

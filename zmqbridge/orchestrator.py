@@ -34,7 +34,7 @@ _SWITCH_SECONDS = 0.0005
 _FIRST_HEARTBEAT_SECONDS = 2.0
 _REFUSAL_SHARE = 0.2  # of the grace period
 _READ_BATCH = 128
-_SEARCH_BATCH = 8
+_SEARCH_BATCH = 1  # a quick search does not wait for the reply of a slow one
 _HEAVY_BATCH = 1
 
 

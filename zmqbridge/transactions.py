@@ -61,7 +61,7 @@ def carry_out(tasks: Sequence[Task], patience: Patience) -> list[Any]:
                 if not patience.reconnect(error):
                     return [_unreachable(in_doubt)] * len(tasks)
     logger.error("The database kept refusing a batch of %d changes.", len(tasks))
-    return [StorageFailed()] * len(tasks)
+    return [_unreachable(in_doubt) if in_doubt else StorageFailed()] * len(tasks)
 
 
 def _serve_runs(tasks: Sequence[Task], careful: bool) -> list[Any]:

@@ -26,7 +26,7 @@ class AccessLog(OwnedModel):
             ),
         ]
         indexes = [
-            # the admin's list and the retention of the log
+            # the admin's list, newest first
             models.Index(fields=["-last_at"], name="access_log_newest"),
         ]
 

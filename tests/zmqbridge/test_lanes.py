@@ -139,3 +139,15 @@ def test_a_dead_worker_is_seen():
     assert lane.is_alive()
     offer(lane, 1)
     wait_until(lambda: not lane.is_alive())
+
+
+def test_a_lane_is_full_by_bytes_as_well(desk):
+    lane = make_lane(desk, capacity_bytes=10)
+    hold(lane, desk)
+    large = Request("create", "large", "s", b"{" + b" " * 20 + b"}", "", None)
+    assert lane.offer((b"peer",), large, time.monotonic())
+    assert offer(lane, 1) == [False]
+    desk.open.set()
+    wait_until(lambda: lane.answered == 2)
+    assert offer(lane, 2) == [True]
+    assert close(lane)

@@ -174,9 +174,10 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """`revisions`: newest first."""
+    """`revisions`: newest first. `has_more`: the oldest did not fit into the reply."""
 
     revisions: list[Revision]
+    has_more: bool = False
 
 
 class Relationship(msgspec.Struct, frozen=True):

@@ -116,7 +116,12 @@ def _summarize(item: tuple[payloads.SummarizePayload, Filter]) -> dict[str, Any]
 
 def _history(ask: Ask) -> dict[str, Any]:
     memory_id = ask.payload.memory_id
-    return {"memory_id": memory_id, "revisions": history.history_of(memory_id)}
+    revisions = history.history_of(memory_id)
+    data = {"memory_id": memory_id, "revisions": revisions}
+    # The first revision is version 1: where it is not the last here, the reply was cut.
+    if revisions and revisions[-1].version > 1:
+        data["has_more"] = True
+    return data
 
 
 def _stats(_: Ask) -> dict[str, Any]:
