@@ -54,9 +54,12 @@ def update_old(batch: Sequence[Placed]) -> list[bool]:
 
 
 def _there(batch: Sequence[Placed]) -> set[str]:
+    # One text instead of an array, which psycopg quotes one by one. No id holds a line break.
     found = rows(
-        "SELECT id FROM memory_entries WHERE owner_id = ANY(%s) AND id = ANY(%s)",
-        [list({p.place.owner_id for p in batch}), [p.id for p in batch]],
+        """
+        SELECT id FROM memory_entries
+        WHERE owner_id = ANY(%s) AND id = ANY(string_to_array(%s, E'\\n'))""",
+        [list({p.place.owner_id for p in batch}), "\n".join(p.id for p in batch)],
     )
     return {an_id for (an_id,) in found}
 

@@ -1,6 +1,6 @@
 """Where the rows of an old store go: the session, its owner and the id of each memory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -140,25 +140,20 @@ def _made_here(name: MemoryName, place: Place) -> str:
     return ids.memory_id(place.owner_id, own)
 
 
-def memory_ids(named: Mapping[MemoryName, Place]) -> dict[MemoryName, str]:
+def memory_ids(named: Sequence[tuple[MemoryName, Place]]) -> list[str]:
     """The id of each memory: the old one, unless another memory has it already."""
-    made_here = {n: _made_here(n, place) for n, place in named.items()}
-    wanting = {n: place for n, place in named.items() if n.wanted}
+    chosen = [_made_here(name, place) for name, place in named]
+    wanting = [index for index, (name, _) in enumerate(named) if name.wanted]
     if not wanting:
-        return made_here
-    found = dict(
-        rows(
-            "SELECT id, session_id FROM memory_entries WHERE id = ANY(%s)",
-            [[an_id for n in wanting for an_id in (n.wanted, made_here[n])]],
-        )
-    )
-    chosen: dict[str, MemoryName] = {}
-    for n, place in wanting.items():
-        taken = found.get(n.wanted, place.session_id) != place.session_id
-        # A name twice in one file (of rows whose keys differ otherwise) is kept by the first.
-        if not taken and made_here[n] not in found and chosen.setdefault(n.wanted, n) == n:
-            made_here[n] = n.wanted
-    return made_here
+        return chosen
+    wanted = [an_id for index in wanting for an_id in (named[index][0].wanted, chosen[index])]
+    found = dict(rows("SELECT id, session_id FROM memory_entries WHERE id = ANY(%s)", [wanted]))
+    for index in wanting:
+        name, place = named[index]
+        taken = found.get(name.wanted, place.session_id) != place.session_id
+        if not taken and chosen[index] not in found:
+            chosen[index] = name.wanted
+    return chosen
 
 
 def _natural(name: SessionName) -> Place:

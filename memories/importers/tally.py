@@ -1,6 +1,5 @@
 """What was found and done, counted by table of the old store."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from memories.importers.seen import CHECKSUM_MODULUS, Seen
@@ -24,11 +23,10 @@ class Tally:
     in_file: int = 0
     here: int = 0
 
-    def compare(self, seen: Iterable[Seen]) -> None:
-        for one in seen:
-            self.same += one.is_same
-            self.in_file = (self.in_file + one.in_file) % CHECKSUM_MODULUS
-            self.here = (self.here + one.here) % CHECKSUM_MODULUS
+    def compare(self, seen: Seen) -> None:
+        self.same += seen.is_same
+        self.in_file = (self.in_file + seen.in_file) % CHECKSUM_MODULUS
+        self.here = (self.here + seen.here) % CHECKSUM_MODULUS
 
     @property
     def differs(self) -> bool:

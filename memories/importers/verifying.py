@@ -45,7 +45,7 @@ class Verification(Walk):
 
     def _compare(self, told: Sequence[tuple[str, str]], seen: Sequence[Seen]) -> None:
         for (table, row), one in zip(told, seen, strict=True):
-            self.tally(table).compare([one])
+            self.tally(table).compare(one)
             if not one.is_same:
                 found = "is not here as the file has it" if one.is_there else "is not here"
                 self._heard.note(table, row, found, "nothing: only compared")

@@ -1,5 +1,6 @@
 """One way through an old store: its rows in batches, each with its place in the database."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
@@ -89,8 +90,8 @@ class Walk:
         self.source.note(table, row, found, "skipped")
 
     def _count(self, batch: Iterable[OldSession | OldMemory | OldTie | OldProfile]) -> None:
-        for item in batch:
-            self.tally(item.table).read += 1
+        for table, count in Counter(item.table for item in batch).items():
+            self.tally(table).read += count
 
     def _timed(self, items: Iterable[Row]) -> Iterator[Row]:
         return with_times(items, self.source.modified_at, self._note_time)
@@ -100,15 +101,18 @@ class Walk:
 
     def _placed(self, batch: Sequence[OldMemory]) -> list[Placed]:
         places = self.places.of_batch(batch)
-        named = {memory.name: places[memory.name.session] for memory in batch}
-        found = memory_ids(named)
-        return [Placed(memory, named[memory.name], found[memory.name]) for memory in batch]
+        named = [(memory.name, places[memory.name.session]) for memory in batch]
+        return [
+            Placed(memory, place, an_id)
+            for memory, (_, place), an_id in zip(batch, named, memory_ids(named), strict=True)
+        ]
 
     def _placed_ties(self, batch: Sequence[OldTie]) -> list[tuple[OldTie, PlacedTie]]:
         ends = {end for tie in batch for end in (tie.source, tie.target) if end is not None}
         places = self.places.of_names(end.session for end in ends)
         named = {end: places[end.session] for end in ends if end.session in places}
-        place = partial(self._placed_tie, named=named, found=memory_ids(named))
+        found = dict(zip(named, memory_ids(list(named.items())), strict=True))
+        place = partial(self._placed_tie, named=named, found=found)
         return [(tie, placed) for tie in batch if (placed := place(tie)) is not None]
 
     def _placed_tie(
