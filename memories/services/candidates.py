@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from django.db import transaction
 
-from memories.changes import rows
+from memories.changes import rows, rows_planned_anew
 from memories.embedders.base import Vectors
 from memories.services.embedding import vector_text
 from memories.services.embedding_models import has_index
@@ -208,7 +208,7 @@ def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
     with transaction.atomic():
         if approximate:
             _scan_on()
-        found = rows(sql, ask.parameters)
+        found = rows_planned_anew(sql, ask.parameters)
     width = len(Row._fields)
     totals = next((row[width] for row in found if row[width]), [0.0, 0.0])
     return Pool({row[0]: Row(*row[:width]) for row in found}, _scale(ask, *totals), {})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from memories.changes import rows
+from memories.changes import rows_planned_anew
 from memories.services.filters import (
     FILTER_COLUMNS,
     Filter,
@@ -114,7 +114,7 @@ def find_by_words(
     conditions = conditions_sql(filter_.shape())
     if query.must:
         conditions += f" AND {must_sql()}"
-    found = rows(
+    found = rows_planned_anew(
         f"""
         WITH q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS})),
         {lexical_ctes(owned)},
