@@ -1,5 +1,6 @@
 """An old store that is being read: its private copy, and what every reader asks of it."""
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,6 @@ from memories.importers.values import (
     fields_of,
     number_between,
     read_time,
-    unique,
 )
 
 TYPE_MAX_CHARACTERS = 32
@@ -192,8 +192,13 @@ class Cells:
         return [str(tag) for tag in tags], {}
 
     def tags(self, *found: str) -> list[str]:
-        """As many tags as a memory may bear, each as long as it may be."""
-        tags = unique([self.short(tag, "a tag", TAG_MAX_CHARACTERS) for tag in found])
+        """As many of these clean texts as a memory may bear, each as long as a tag may be."""
+        kept = [
+            tag if len(tag) <= TAG_MAX_CHARACTERS else self.short(tag, "a tag", TAG_MAX_CHARACTERS)
+            for tag in found
+            if tag
+        ]
+        tags = list(dict.fromkeys(kept))
         if len(tags) > TAGS_MAX_COUNT:
             self.note(f"more than {TAGS_MAX_COUNT} tags", f"the first {TAGS_MAX_COUNT} kept")
         return tags[:TAGS_MAX_COUNT]
@@ -232,12 +237,10 @@ def texts_in(raw: msgspec.Raw | None) -> list[str]:
 
 def plain(value: object) -> Any:
     """A value of SQLite as one of JSON."""
-    return value if value is None or isinstance(value, int) else _plain(value)
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, float):
-        return value if value - value == 0 else str(value)
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
     return clean_text(value).text
 
 

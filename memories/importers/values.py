@@ -7,21 +7,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from memories.content import read_object
+from memories.content import MAX_DEPTH, read_object
 from memories.errors import ValidationFailed
 
 TAG_MAX_CHARACTERS = 64
 TAGS_MAX_COUNT = 64
-MAX_DIGITS = 16_000  # in a row; PostgreSQL holds some more of a number
 
-_EPOCH_TEXT = re.compile(r"\s*\d{9,}(?:\.\d*)?\s*")
+_EPOCH_TEXT = re.compile(r"\s*\d{9,}(?:\.\d*)?\s*$")
 # Taken whole, so that an escaped backslash is never read as the begin of the next escape.
 _ESCAPES = re.compile(
     rb"\\(?:u0000|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
     re.DOTALL,
 )
-_TOO_MANY_DIGITS = re.compile(rb"\d{%d}" % MAX_DIGITS)
+_DIGITS_MAX = 16_000  # in a row; PostgreSQL holds some more of a number
+_TOO_MANY_DIGITS = re.compile(rb"\d{%d}" % _DIGITS_MAX)
+# What only a whole reading checks. Without these the quicker one, which skips values, is as strict.
+_TO_LOOK_INTO = re.compile(rb"\\|\d[eE]")
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PAIR_BYTES = len(rb"\ud83d\ude00")
 _REPLACEMENT = rb"\ufffd"
 
@@ -37,6 +40,8 @@ def clean_text(value: object) -> Cleaned:
     """Any value of SQLite as text that PostgreSQL can keep."""
     if value is None:
         return Cleaned("")
+    if type(value) is str and value.isascii() and "\0" not in value:
+        return Cleaned(value)
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
     found = ""
     if "\0" in text:
@@ -75,10 +80,11 @@ def clean_json(raw: bytes) -> tuple[bytes, str]:
 def fields_of(raw: bytes) -> dict[str, msgspec.Raw] | None:
     """The fields of a JSON object as their own texts, or None where it is none that can be kept."""
     try:
-        if len(raw) > MAX_DIGITS and _TOO_MANY_DIGITS.search(raw):
+        if len(raw) > _DIGITS_MAX and _TOO_MANY_DIGITS.search(raw):
             return None
-        read_object(raw, "metadata")
-        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        if _TO_LOOK_INTO.search(raw) or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+            read_object(raw, "metadata")
+        return _FIELDS.decode(raw)
     except (ValidationFailed, ValueError, RecursionError):
         return None
 
@@ -89,18 +95,16 @@ def read_time(value: object, zone: tzinfo) -> datetime | None:
         if isinstance(value, bytes):
             value = value.decode()
         if isinstance(value, str):
-            if not _EPOCH_TEXT.fullmatch(value):
-                return _in_utc(datetime.fromisoformat(value.strip()), zone)
-            value = float(value)
+            if _EPOCH_TEXT.match(value):
+                value = float(value)
+            else:
+                moment = datetime.fromisoformat(value.strip())
+                return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
         if isinstance(value, int | float) and math.isfinite(value):
             return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         pass
     return None
-
-
-def _in_utc(moment: datetime, zone: tzinfo) -> datetime:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def number_between(value: object, low: float, high: float) -> tuple[float | None, bool]:
@@ -112,10 +116,6 @@ def number_between(value: object, low: float, high: float) -> tuple[float | None
     if math.isnan(number):
         return None, False
     return min(max(number, low), high), low <= number <= high
-
-
-def unique(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(tag for tag in tags if tag))
 
 
 def encode(value: Any) -> bytes:
