@@ -4,9 +4,10 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.db.models.deletion
-import memories.models.fields
 import pgvector.django.vector
 from django.db import migrations, models
+
+import memories.models.fields
 
 
 class Migration(migrations.Migration):
