@@ -5,6 +5,7 @@ python -m benchmarks [--quick] [--only NAME ...] [--rows N] [--json FILE] [--plo
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ _LARGE_OWNER, _QUICK_LARGE_OWNER = 10_000, 2_000
 
 def main() -> None:
     options = _options()
+    # So that what was started ends as well, and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     console = Console(width=None if sys.stdout.isatty() else 150)
     loads = [os.getloadavg()[0]]
     rounds: dict[str, list[Figure]] = {}

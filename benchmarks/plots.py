@@ -48,6 +48,7 @@ def draw_all(report: Mapping[str, Any], folder: Path) -> list[Path]:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         if draw(axes, report["figures"]):
+            figure.legend(loc="outside lower center", ncols=3, fontsize="small", frameon=False)
             path = folder / f"{name}.svg"
             figure.savefig(path, metadata={"Date": None})
             drawn.append(path)
@@ -64,7 +65,6 @@ def _draw_latencies(axes: Axes, figures: Figures) -> bool:
         )
     axes.set(xscale="log", xlabel="milliseconds", ylabel="% of requests answered within")
     axes.set_title("Latency, one request at a time")
-    axes.legend(fontsize="small", frameon=False)
     return bool(known)
 
 
@@ -83,7 +83,6 @@ def _draw_throughput(axes: Axes, figures: Figures) -> bool:
     axes.set(xscale="log", yscale="log", xlabel="requests in flight", ylabel="requests a second")
     axes.set_xticks(_IN_FLIGHT, [str(count) for count in _IN_FLIGHT])
     axes.set_title("Throughput against requests in flight")
-    axes.legend(fontsize="small", frameon=False)
     return drawn
 
 
@@ -96,9 +95,8 @@ def _draw_mixed_day(axes: Axes, figures: Figures) -> bool:
             axes.bar(places, heights, 0.25, color=colour, label=f"p{percent}"), fmt="%.1f"
         )
     axes.set_xticks(range(len(known)), known)
-    axes.set(ylabel="milliseconds from when it was due")
+    axes.set(yscale="log", ylabel="milliseconds from when it was due")
     axes.set_title("A mixed day at 500 requests a second")
-    axes.legend(fontsize="small", frameon=False)
     return bool(known)
 
 

@@ -46,8 +46,8 @@ _READ_ONE, _READ_MANY = "read cached, 1 in flight", "read cached, 256 in flight"
 _SEARCH_ONE, _SEARCH_MANY = "hybrid search, 1 in flight", "hybrid search, 8 in flight"
 
 TARGETS = (
-    Target(_FULL, "rate", floors.COMMIT, required=6, strong=10, guard=2.5),
-    Target(_FULL, "rate", floors.COMMIT_MANY, guard=0.6),
+    Target(_FULL, "rate", floors.COMMIT, required=6, strong=10),
+    Target(_FULL, "rate", floors.COMMIT_MANY, guard=0.5),
     Target(_FULL, "rate", required=5_000, strong=10_000),
     Target("create, 1 in flight", "p50", floors.COMMIT, required=2.5, strong=2, guard=6),
     Target("batch_create of 100, 4 in flight", "rate", floors.BATCH, guard=0.2),
@@ -55,14 +55,14 @@ TARGETS = (
     Target(_READ_MANY, "rate", floors.ECHO_PIPELINED, guard=0.15),
     Target(_READ_MANY, "rate", strong=12_000),
     Target("read uncached, 1 in flight", "p50", floors.LOOKUP, guard=25),
-    Target("read uncached, 256 in flight", "rate", floors.LOOKUP, guard=0.5),
-    Target("update, 256 in flight", "rate", floors.COMMIT, guard=1),
-    Target("delete, 256 in flight", "rate", floors.COMMIT, guard=1),
-    Target("batch_read of 50 ids", "p50", floors.LOOKUP, guard=60),
-    Target("batch_read by filter", "p50", floors.LOOKUP, guard=40),
+    Target("read uncached, 256 in flight", "rate", floors.LOOKUP, guard=0.3),
+    Target("update, 256 in flight", "rate", floors.COMMIT_MANY, guard=0.15),
+    Target("delete, 256 in flight", "rate", floors.COMMIT_MANY, guard=0.25),
+    Target("batch_read of 50 ids", "p50", floors.LOOKUP, guard=90),
+    Target("batch_read by filter", "p50", floors.LOOKUP, guard=60),
     Target("keyword search, 1 in flight", "p50", floors.LOOKUP, guard=250),
     Target(_SEARCH_ONE, "p50", required=12),
-    Target(_SEARCH_ONE, "p50", floors.LOOKUP, guard=800),
+    Target(_SEARCH_ONE, "p50", floors.LOOKUP, guard=1200),
     Target(_SEARCH_MANY, "rate", required=100),
     *(
         Target(f"mixed day, {action}", "p99", strong=20)

