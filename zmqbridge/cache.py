@@ -7,12 +7,14 @@ cannot hear, the cache is distrusted and answers nothing.
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection
 from threading import Lock
 from typing import NamedTuple
 
 # Memories forgotten lately, so that a fill that began before is refused; beyond, all fills are.
 _REMEMBERED_CHANGES = 50_000
+# Beyond so many at once, all are forgotten: the poll loop waits while the cache is searched.
+_WORTH_NAMING = 10_000
 # An expiring memory leaves the cache this much early: from then on the database's clock decides.
 _EXPIRY_MARGIN_SECONDS = 0.25
 
@@ -73,7 +75,10 @@ class ReadCache:
             while self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
                 self._drop(next(iter(self._entries)))
 
-    def forget(self, memory_ids: Iterable[str]) -> None:
+    def forget(self, memory_ids: Collection[str]) -> None:
+        if len(memory_ids) > _WORTH_NAMING:
+            self.forget_all()
+            return
         with self._lock:
             for memory_id in memory_ids:
                 self._changes += 1

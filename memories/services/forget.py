@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
@@ -13,6 +14,7 @@ from memories.services.filters import FILTER_COLUMNS, Filter, conditions_sql, fi
 from memories.services.owners import names_of
 
 EXPIRE_BATCH = 500
+SLICE = 5_000
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -40,18 +42,29 @@ def forget_memories(deletions: Sequence[Deletion]) -> list[Deleted | MemoriesErr
 
 
 def forget_matching(filter_: Filter, at: datetime, changed_by: str, operation_id: str) -> list[str]:
-    """Delete all that the filter finds, tied by `operation_id` so that it can be undone whole."""
-    if filter_.finds_nothing():
-        return []
-    found = rows(
+    """Delete all that the filter finds, tied by `operation_id` so that it can be undone whole;
+    in slices, so that no statement grows with what there is. Returns the ids.
+
+    To be called in a transaction: all of it is deleted, or none.
+    """
+    gone: list[str] = []
+    found = [] if filter_.finds_nothing() else _matching(filter_)
+    while found:
+        targets = [Target(owner_id, an_id, at, changed_by) for owner_id, an_id in found]
+        gone += changes.delete_softly(targets, "bulk_delete", operation_id)
+        found = _matching(filter_)
+    return gone
+
+
+def _matching(filter_: Filter) -> list[tuple[UUID, str]]:
+    """Some of what the filter finds."""
+    return rows(
         f"""
         SELECT m.owner_id, m.id
         FROM memory_entries m CROSS JOIN jsonb_to_record(%s::jsonb) AS q ({FILTER_COLUMNS})
-        WHERE {conditions_sql(filter_.shape())}""",
+        WHERE {conditions_sql(filter_.shape())} LIMIT {SLICE}""",
         [msgspec.json.encode(filter_row(filter_)).decode()],
     )
-    targets = [Target(owner_id, an_id, at, changed_by) for owner_id, an_id in found]
-    return changes.delete_softly(targets, "bulk_delete", operation_id)
 
 
 def expire_memories() -> bool:

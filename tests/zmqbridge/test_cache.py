@@ -149,3 +149,10 @@ class TestTrust:
         assert cache.get("a") is None
         fill(cache, "a", b"new")
         assert cache.get("a") == b"new"
+
+
+def test_too_many_to_name_are_all_forgotten():
+    cache = trusted_cache()
+    cache.fill(cache.mark(), "kept", b"{}", None)
+    cache.forget([str(number) for number in range(10_001)])
+    assert cache.get("kept") is None

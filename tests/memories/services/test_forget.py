@@ -13,6 +13,7 @@ from memories.services.forget import (
     forget_matching,
     forget_memories,
 )
+from memories.services.restore import restore_operation
 from memories.services.sessions import owners_of_sessions
 from memories.services.store import store_memories
 from tests.factories import NEVER_MADE, SESSION, database_now, new_memory, set_expiry, store
@@ -98,3 +99,12 @@ class TestExpiry:
         assert expire_memories() is True
         assert expire_memories() is False
         assert MemoryEntry.all_objects.deleted().count() == EXPIRE_BATCH + 1
+
+
+def test_many_go_in_slices_and_come_back_as_one(monkeypatch):
+    monkeypatch.setattr("memories.services.forget.SLICE", 2)
+    doomed = {store(tags=["x"]) for _ in range(5)}
+    kept = store()
+    assert set(forget_all_of(tags=("x",))) == doomed
+    assert alive() == {kept}
+    assert set(restore_operation("op-1", DAY)) == doomed
