@@ -64,7 +64,8 @@ class JsonText:
                 if not self._more(wanted):
                     raise self._cut() from None
             else:
-                if end < len(self._buffer) or not self._more(wanted):
+                # A number may go on after as much as `e-`.
+                if end + 2 < len(self._buffer) or not self._more(wanted):
                     text = self._buffer[self._at : end]
                     self._at = end
                     return text
@@ -107,11 +108,13 @@ class JsonText:
         if self._is_whole:
             return False
         read = self._file.read(characters)
+        if not read:
+            self._is_whole = True  # and everything stays where it is
+            return False
         self._before += self._at
         self._buffer = self._buffer[self._at :] + read
         self._at = 0
-        self._is_whole = not read
-        return not self._is_whole
+        return True
 
     def _cut(self) -> BadJson:
         return BadJson(f"it ends in the middle, at character {self._before + len(self._buffer)}")

@@ -54,16 +54,21 @@ def _take(source: Path, folder: Path, deadline: float) -> Snapshot:
     _check_kind(source)
     source = source.resolve()  # SQLite keeps the WAL beside what a link leads to
     copy = folder / "store"
-    while True:
-        before = _state(source)
-        with source.open("rb") as file:
-            is_sqlite = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-            with _reading(source, file, deadline) if is_sqlite else nullcontext():
-                _copy_all(source, file, copy, is_sqlite)
-        if _state(source) == before:
-            modified_at = datetime.fromtimestamp(source.stat().st_mtime, UTC)
-            return Snapshot(copy, is_sqlite, modified_at)
+    while not _copied(source, copy, deadline):
         _wait(deadline, f"{source} is written to without a pause: stop its owner for a moment.")
+    with copy.open("rb") as file:
+        is_sqlite = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    return Snapshot(copy, is_sqlite, datetime.fromtimestamp(source.stat().st_mtime, UTC))
+
+
+def _copied(source: Path, copy: Path, deadline: float) -> bool:
+    """False where the source has changed meanwhile."""
+    with source.open("rb") as file:
+        is_sqlite = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+        with _reading(source, file, deadline) if is_sqlite else nullcontext():
+            before = _state(source)
+            _copy_all(source, file, copy, is_sqlite)
+            return _state(source) == before
 
 
 def _check_kind(source: Path) -> None:
