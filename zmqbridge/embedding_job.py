@@ -6,7 +6,8 @@ from threading import Event
 
 from memories.services.embedding import embed_tasks
 
-_BATCH = 16
+# Small, so that a search which waits for the model or for these tasks does not wait long.
+_BATCH = 4
 # While more writes a second than this are answered, the job takes a tenth of its time.
 _BUSY_WRITES_A_SECOND = 100
 _BUSY_PAUSE_FACTOR = 9

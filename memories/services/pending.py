@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 # Tasks a turn: the bound may be over before all of them are done.
 _BATCH = 16
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.005
 
 
 def embed_pending(filter_: Filter, current: Serving, deadline: float) -> int:

@@ -11,3 +11,12 @@ class DatabaseCreation(creation.DatabaseCreation):
         name: str = super()._create_test_db(verbosity, autoclobber, keepdb)  # type: ignore[misc]
         self.connection.close_pool()
         return name
+
+    def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
+        """Whatever the tests asserted is asserted by now. A thread of a test's orchestrator that
+        has not yet given its connection back must not keep the database."""
+        self.connection.close()
+        self.connection.close_pool()
+        with self._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+            name = self.connection.ops.quote_name(test_database_name)
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -25,11 +25,11 @@ class Pauses(Event):
 
 
 def test_it_goes_on_while_there_may_be_more(trial):
-    store_memories([new_memory(str(number)) for number in range(40)])
+    store_memories([new_memory(str(number)) for number in range(10)])
     pauses = Pauses()
     work = EmbeddingWork(lambda: 0, pauses)
     assert [work(), work(), work()] == [True, True, False]
-    assert Embedding.objects.count() == 40
+    assert Embedding.objects.count() == 10
     assert pauses.seconds == []
 
 
