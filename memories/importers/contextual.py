@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from memories.importers.cells import Cells, as_raw
 from memories.importers.json_stores import JsonStore, keys_in, read_fields
 from memories.importers.names import session_name
 from memories.importers.rows import MemoryName, OldMemory, OldSession, SessionName
-from memories.importers.source import Source, as_raw
+from memories.importers.source import Source
 from memories.importers.values import clean_text, encode
 
 
@@ -76,7 +77,7 @@ class Contextual(JsonStore):
     def _session(
         self, key: object, first: bytes | None, last: bytes | None, summary: bytes | None
     ) -> OldSession:
-        cells = self.source.cells("sessions", key)
+        cells = self.cells("sessions", key)
         told: dict[str, Any] = read_fields(cells, summary) if summary is not None else {}
         text = msgspec.json.decode(told.get("conversation_summary", as_raw("")))
         is_text = isinstance(text, str)
@@ -96,7 +97,7 @@ class Contextual(JsonStore):
     def _time_in(self, value: bytes | None) -> Any:
         if value is None:
             return None
-        return self.time_of(read_fields(self.source.unheard().cells("", ""), value))
+        return self.time_of(read_fields(Cells(self.source.unheard(), "", ""), value))
 
     def _name(self, key: str) -> SessionName:
         return session_name(self.source.user, clean_text(key), self.name)

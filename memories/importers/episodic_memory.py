@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from memories.importers.cells import as_raw, merged, plain
 from memories.importers.rows import (
     MemoryName,
     OldMemory,
@@ -12,7 +13,7 @@ from memories.importers.rows import (
     SessionName,
     own_of,
 )
-from memories.importers.source import Source, as_raw, merged, plain
+from memories.importers.source import Source
 from memories.importers.stores import OldStore
 from memories.importers.unified_memory import TIE_MAX_CHARACTERS
 from memories.importers.values import clean_text, encode, read_time
@@ -151,7 +152,7 @@ class EpisodicMemory(OldStore):
             ORDER BY o.rowid, x.rowid"""
 
     def _session(self, row: Mapping[str, Any], weighted: Mapping[str, Weighted]) -> OldSession:
-        cells = self.source.cells("episodes", row["episode_id"])
+        cells = self.cells("episodes", row["episode_id"])
         kept = ("episode_id", "profile", "importance_score", "status")
         told = {key: plain(row[key]) for key in kept}
         for key, pairs in weighted.items():
@@ -181,7 +182,7 @@ class EpisodicMemory(OldStore):
                 SELECT 1 FROM episodes e WHERE e.episode_id = i.episode_id)
             GROUP BY i.episode_id"""
         ):
-            cells = self.source.cells("interactions", row)
+            cells = self.cells("interactions", row)
             cells.note("its episode does not exist", "made, and marked as recovered")
             yield OldSession(
                 "recovered episodes",
@@ -193,7 +194,7 @@ class EpisodicMemory(OldStore):
             )
 
     def _new_session_name(self, episode_id: object, user: object, start: object) -> SessionName:
-        cells = self.source.cells("episodes", episode_id)
+        cells = self.cells("episodes", episode_id)
         if episode_id is None:
             return SessionName(cells.user(user))
         own = own_of(self.name, "session", episode_id, user, start)
@@ -206,7 +207,7 @@ class EpisodicMemory(OldStore):
         episode: tuple[object, object, object],
         labels: list[object],
     ) -> OldMemory:
-        cells = self.source.cells("interactions", row["interaction_id"] or rowid)
+        cells = self.cells("interactions", row["interaction_id"] or rowid)
         user, start, importance = episode
         fields = cells.fields(row["metadata"], "metadata")
         speaker = cells.text(row["speaker"], "speaker")
@@ -242,7 +243,7 @@ class EpisodicMemory(OldStore):
 
     def _tie(self, row: Sequence[Any], source: Sequence[Any], target: Sequence[Any]) -> OldTie:
         rowid, an_id, kind, strength, metadata, created_at = row
-        cells = self.source.cells("episode_relationships", an_id or rowid)
+        cells = self.cells("episode_relationships", an_id or rowid)
         return OldTie(
             "episode_relationships",
             cells.row,

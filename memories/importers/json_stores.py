@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from memories.importers.cells import Cells, as_raw, merged
 from memories.importers.rows import own_of
-from memories.importers.source import Cells, Source, as_raw, merged
+from memories.importers.source import Source
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_json, clean_text, encode, fields_of, read_time
 
@@ -36,7 +37,7 @@ class JsonStore(OldStore):
             FROM entries e WHERE e.section = ? ORDER BY e.rowid""",
             [section],
         ):
-            cells = self.source.cells("entries", f"{clean_text(key).text}[{place}]")
+            cells = self.cells("entries", f"{clean_text(key).text}[{place}]")
             own = own_of(self.name, section, key, digest, occurrence)
             yield Entry(clean_text(key).text, cells, read_fields(cells, value), own)
 

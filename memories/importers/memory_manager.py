@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
+from memories.importers.cells import merged, plain
 from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
-from memories.importers.source import merged, plain
 from memories.importers.stores import OldStore
 from memories.importers.unified_memory import TIE_MAX_CHARACTERS
 from memories.importers.values import encode, read_time
@@ -55,7 +55,7 @@ class MemoryManager(OldStore):
             LEFT JOIN memory_entries t ON t.memory_id = r.target_memory_id
             ORDER BY r.rowid"""
         ):
-            cells = self.source.cells("memory_relationships", an_id)
+            cells = self.cells("memory_relationships", an_id)
             yield OldTie(
                 "memory_relationships",
                 cells.row,
@@ -96,7 +96,7 @@ class MemoryManager(OldStore):
             ORDER BY m.rowid, a.rowid"""
 
     def _memory(self, rowid: int, row: Mapping[str, Any], categories: Labels) -> OldMemory:
-        cells = self.source.cells("memory_entries", row["memory_id"] or rowid)
+        cells = self.cells("memory_entries", row["memory_id"] or rowid)
         kept = ("memory_id", "importance_score", "access_count", "last_accessed")
         metadata = merged(
             cells.fields(row["metadata"], "metadata"),

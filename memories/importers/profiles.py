@@ -37,7 +37,7 @@ class Profiles(JsonStore):
             yield table, clean_text(key).text, "what stands there is no profile"
 
     def _profile(self, key: object, value: bytes) -> OldProfile:
-        cells = self.source.cells("objects", key)
+        cells = self.cells("objects", key)
         data: dict[str, Any] = read_fields(cells, value)
         preferences = fields_of(bytes(data.get("preferences", b"")))
         if preferences is not None:

@@ -1,6 +1,6 @@
 """Batches of rows, read by a thread of their own while the database works on those before."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -18,7 +18,7 @@ class _Ended:
 
 def read_ahead(
     items: Iterable[T], rows: int = 1000, weight_bytes: int = 4 << 20
-) -> Iterator[list[T]]:
+) -> Generator[list[T], None, None]:
     """Lists of so many items at most, shorter where their content is large."""
     queue: Queue[list[T] | _Ended] = Queue(_BATCHES_AHEAD)
     stop = Event()

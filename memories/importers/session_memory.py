@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
+from memories.importers.cells import as_raw, plain, texts_in
 from memories.importers.names import session_name
 from memories.importers.rows import MemoryName, OldMemory, OldSession, SessionName, own_of
-from memories.importers.source import Source, as_raw, plain, texts_in
+from memories.importers.source import Source
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_text, encode, read_time
 
@@ -45,7 +46,7 @@ class SessionMemory(OldStore):
     def _session(
         self, an_id: object, user: object, created_at: object, last_active: object, metadata: object
     ) -> OldSession:
-        cells = self.source.cells("sessions", an_id)
+        cells = self.cells("sessions", an_id)
         return OldSession(
             "sessions",
             cells.row,
@@ -66,7 +67,7 @@ class SessionMemory(OldStore):
                 SELECT 1 FROM sessions s WHERE s.session_id = i.session_id)
             GROUP BY i.session_id"""
         ):
-            cells = self.source.cells("interactions", row)
+            cells = self.cells("interactions", row)
             cells.note("its session does not exist", "made, and marked as recovered")
             yield OldSession(
                 "recovered sessions",
@@ -87,7 +88,7 @@ class SessionMemory(OldStore):
         metadata: object,
         user: object,
     ) -> OldMemory:
-        cells = self.source.cells("interactions", an_id or rowid)
+        cells = self.cells("interactions", an_id or rowid)
         fields = cells.fields(metadata, "metadata")
         said_by = cells.text(role, "role")
         text = cells.text(content, "content")
@@ -112,5 +113,5 @@ class SessionMemory(OldStore):
         )
 
     def _new_name(self, session_id: object, user: object) -> SessionName:
-        cells = self.source.cells("sessions", session_id)
+        cells = self.cells("sessions", session_id)
         return session_name(cells.user(user), clean_text(session_id), self.name)

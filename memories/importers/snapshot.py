@@ -14,7 +14,7 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,9 +65,11 @@ def _copied(source: Path, copy: Path, deadline: float) -> bool:
     """False where the source has changed meanwhile."""
     with source.open("rb") as file:
         is_sqlite = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-        with _reading(source, file, deadline) if is_sqlite else nullcontext():
+        with _reading(source, file, deadline) if is_sqlite else nullcontext(True) as holds_wal:
             before = _state(source)
             _copy_all(source, file, copy, is_sqlite)
+            if not holds_wal and _beside(source, "-shm").exists():
+                return False  # opened in WAL mode just now, and perhaps folded in under the copy
             return _state(source) == before
 
 
@@ -92,17 +94,20 @@ def _copy_all(source: Path, file: BinaryIO, copy: Path, is_sqlite: bool) -> None
 
 
 @contextmanager
-def _reading(source: Path, file: BinaryIO, deadline: float) -> Iterator[None]:
-    """Hold what a reader holds, and keep the WAL from being folded in."""
+def _reading(source: Path, file: BinaryIO, deadline: float) -> Iterator[bool]:
+    """Hold what a reader holds, and keep the WAL from being folded in; whether there is one."""
     refusal = f"{source} is locked by a process that writes to it: try again when it is done."
     _lock(file, _PENDING_BYTE, 1, deadline, refusal)
     _lock(file, _SHARED_FIRST, _SHARED_SIZE, deadline, refusal)
     _set_lock(file, fcntl.F_UNLCK, _PENDING_BYTE, 1)
-    with ExitStack() as opened:
-        with suppress(FileNotFoundError):  # nobody has it open in WAL mode
-            shared = opened.enter_context(_beside(source, "-shm").open("rb"))
-            _lock(shared, _WAL_CHECKPOINT_BYTE, 1, deadline, refusal)
-        yield
+    try:
+        shared = _beside(source, "-shm").open("rb")
+    except FileNotFoundError:
+        yield False  # nobody has it open in WAL mode
+        return
+    with shared:
+        _lock(shared, _WAL_CHECKPOINT_BYTE, 1, deadline, refusal)
+        yield True
 
 
 def _lock(file: BinaryIO, start: int, size: int, deadline: float, refusal: str) -> None:

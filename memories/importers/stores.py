@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from memories.importers.cells import Cells
 from memories.importers.rows import OldMemory, OldProfile, OldSession, OldTie
 from memories.importers.source import Source
+from memories.importers.values import clean_text
 
 
 class OldStore:
@@ -24,6 +26,9 @@ class OldStore:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+
+    def cells(self, table: str, row: object) -> Cells:
+        return Cells(self.source, table, clean_text(row).text)
 
     @classmethod
     def fits(cls, source: Source) -> bool:

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
+from memories.importers.cells import Cells, merged, plain
 from memories.importers.names import kept_id
 from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
-from memories.importers.source import Cells, merged, plain
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_text, encode, read_time
 
@@ -93,7 +93,7 @@ class UnifiedMemory(OldStore):
             ORDER BY m.rowid, x.rowid"""
 
     def _memory(self, rowid: int, row: Mapping[str, Any], groups: Labels) -> OldMemory:
-        cells = self.source.cells("memories", row["memory_id"] or rowid)
+        cells = self.cells("memories", row["memory_id"] or rowid)
         tags, bad_tags = cells.tag_list(row["tags"])
         fields = cells.fields(row["metadata"], "metadata")
         counts = {
@@ -137,7 +137,7 @@ class UnifiedMemory(OldStore):
             LEFT JOIN memories t ON t.memory_id = r.target_memory_id
             ORDER BY r.rowid"""
         ):
-            cells = self.source.cells("memory_relationships", an_id or rowid)
+            cells = self.cells("memory_relationships", an_id or rowid)
             yield OldTie(
                 "memory_relationships",
                 cells.row,
@@ -170,7 +170,7 @@ class UnifiedMemory(OldStore):
                     yield self._tie("memories.relationships", source, target, kind)
 
     def _tie(self, table: str, source: Any, target: Any, kind: str) -> OldTie:
-        cells = self.source.cells(table, source[0])
+        cells = self.cells(table, source[0])
         created_at = read_time(source[1], self.source.zone) or self.source.modified_at
         kind = cells.short(kind, "the type", TIE_MAX_CHARACTERS) or "related"
         ends = self._end_name(*source), self._end_name(*target)

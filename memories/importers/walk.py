@@ -1,7 +1,8 @@
 """One way through an old store: its rows in batches, each with its place in the database."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import ClassVar, TypeVar
 
@@ -39,25 +40,42 @@ class Walk:
 
     def go(self, progress: Callable[[int], None]) -> None:
         """`progress` hears how many rows are done."""
-        for sessions in read_ahead(self._timed(self.store.sessions())):
-            self._count(sessions)
-            self.sessions(sessions, self.places.of_sessions(s.name for s in sessions))
-            progress(len(sessions))
-        for memories in read_ahead(self._timed(self.store.memories())):
-            self._count(memories)
-            self.memories(self._placed(memories))
-            progress(len(memories))
-        for ties in read_ahead(self._timed(self.store.ties())):
-            self._count(ties)
-            self.ties(self._placed_ties(ties))
-            progress(len(ties))
+        for stage in (self._sessions, self._memories, self._ties, self._profiles):
+            # Closed in any case: its thread reads from a copy that is gone soon.
+            with closing(stage()) as counts:
+                for count in counts:
+                    progress(count)
+
+    def _sessions(self) -> Generator[int, None, None]:
+        with closing(read_ahead(self._timed(self.store.sessions()))) as batches:
+            for batch in batches:
+                self._count(batch)
+                self.sessions(batch, self.places.of_sessions(s.name for s in batch))
+                yield len(batch)
+
+    def _memories(self) -> Generator[int, None, None]:
+        with closing(read_ahead(self._timed(self.store.memories()))) as batches:
+            for batch in batches:
+                self._count(batch)
+                self.memories(self._placed(batch))
+                yield len(batch)
+
+    def _ties(self) -> Generator[int, None, None]:
+        with closing(read_ahead(self._timed(self.store.ties()))) as batches:
+            for batch in batches:
+                self._count(batch)
+                self.ties(self._placed_ties(batch))
+                yield len(batch)
         for table, row, found in self.store.unread():
             self.tally(table).read += 1
             self.skip(table, row, found)
-        for profiles in read_ahead(self.store.profiles(), rows=100):
-            self._count(profiles)
-            self.profiles(profiles)
-            progress(len(profiles))
+
+    def _profiles(self) -> Generator[int, None, None]:
+        with closing(read_ahead(self.store.profiles(), rows=100)) as batches:
+            for batch in batches:
+                self._count(batch)
+                self.profiles(batch)
+                yield len(batch)
 
     def sessions(self, batch: Sequence[OldSession], places: dict[SessionName, Place]) -> None:
         raise NotImplementedError

@@ -1,7 +1,9 @@
 """`manage.py import_memories`: bring old stores over, and compare both sides afterwards."""
 
+import signal
 import sqlite3
 import sys
+import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,8 +60,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        asked = _asked(options)
+        with _ended_by_sigterm():
+            self._import(options, asked)
+
+    def _import(self, options: dict[str, Any], asked: "_Asked") -> None:
         try:
-            asked = _asked(options)
             self._prepare(asked)
             with Report(asked.report) as report:
                 if options["report"]:
@@ -164,6 +170,19 @@ def _asked(options: dict[str, Any]) -> _Asked:
         options["progress"],
         options["report"] or (settings.DATA_DIR / "imports" / name if writes else None),
     )
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """As by Ctrl-C, so that the private copy is removed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other thread may handle signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
