@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from memories.managers import AliveManager, AllManager
 from memories.models.fields import IdField
@@ -110,7 +110,3 @@ class MemoryEntry(OwnedModel):
 
     def _this_row(self) -> Any:
         return type(self).all_objects.filter(owner_id=self.owner_id, id=self.id)
-
-
-ALIVE_SQL = "deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now())"
-NEWEST_FIRST = (F("created_at").desc(), "id")

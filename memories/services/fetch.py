@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from memories.changes import rows
+from memories.changes import ALIVE, rows
 from memories.services.owners import names_of
 from memories.services.results import MEMORY_COLUMN_COUNT, MEMORY_COLUMNS, Memory, memory_of
 
@@ -12,7 +12,7 @@ _BY_NAME = f"""
 SELECT {MEMORY_COLUMNS}, extract(epoch FROM m.expires_at - now())::float
 FROM unnest(%s::uuid[], %s::text[]) AS named (owner_id, id)
     JOIN memory_entries m ON m.owner_id = named.owner_id AND m.id = named.id
-WHERE m.deleted_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())"""
+WHERE {ALIVE}"""
 
 
 class Fetched(NamedTuple):

@@ -12,6 +12,8 @@ from uuid import UUID
 
 import msgspec
 
+from memories.changes import ALIVE
+
 
 class Scope(StrEnum):
     SESSION = "session"
@@ -78,9 +80,8 @@ def conditions_sql(shape: Iterable[str]) -> str:
     return " AND ".join(_CONDITIONS[name] for name in shape)
 
 
-_ALIVE = "m.deleted_at IS NULL AND (m.expires_at IS NULL OR m.expires_at > now())"
 _CONDITIONS = {
-    "alive": _ALIVE,
+    "alive": ALIVE,
     "owner": "m.owner_id = q.owner_id",
     "session": "m.session_id = q.session_id",
     "types": "m.memory_type = ANY(q.memory_types)",
