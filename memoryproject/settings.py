@@ -9,6 +9,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from memories.chat.options import ChatOptions
 from memories.embedders.options import EmbedderOptions, OpenAiOptions
@@ -96,6 +97,7 @@ STATIC_URL = "static/"
 INSTALLED_APPS = [
     "memories",
     "zmqbridge",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -106,12 +108,14 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "memoryproject.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "memoryproject.middleware.viewers_time_zone",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -127,6 +131,17 @@ TEMPLATES = [
         },
     },
 ]
+UNFOLD = {
+    "SITE_TITLE": "Memories",
+    "SITE_HEADER": "Memories",
+    "SITE_SUBHEADER": "What the assistants know",
+    "SITE_SYMBOL": "neurology",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "href": lambda request: static("memories/icon.svg")}],
+    "STYLES": [lambda request: static("memories/admin.css")],
+    "SCRIPTS": [lambda request: static("memories/admin.js")],
+    "SIDEBAR": {"navigation": "memories.admin.navigation.sidebar"},
+}
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
@@ -137,6 +152,7 @@ TIME_ZONE = "UTC"
 # The machine's own, which Django replaces by TIME_ZONE: older assistants wrote local times.
 MACHINE_TZ = env("TZ", default="")
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "memoryproject.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The database: DATABASE_URL, or the embedded server below DATA_DIR

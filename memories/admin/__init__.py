@@ -1,10 +1,11 @@
-"""The admin: inspection of every table, a file a screen. Django imports this; `make_admin` makes
-the first account."""
+"""The admin: a file a screen. Django imports this; `make_admin` makes the first account.
 
-from django.contrib import admin
+A screen of a table is an `InspectionAdmin` (inspection.py), imported here. Any other page is an
+`AdminPage` (pages.py), named in urls.py. navigation.py shows both in the sidebar."""
 
 from memories.admin import (
     access,
+    accounts,
     agents,
     embeddings,
     installation,
@@ -19,6 +20,7 @@ from memories.admin import (
 
 __all__ = [
     "access",
+    "accounts",
     "agents",
     "embeddings",
     "installation",
@@ -30,6 +32,3 @@ __all__ = [
     "revisions",
     "sessions",
 ]
-
-admin.site.site_header = admin.site.site_title = "Memory orchestrator"
-admin.site.index_title = "What is stored"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import flatten_fieldsets
@@ -12,6 +11,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldBooleanWidget
 
 from memories.admin import memory_panels
 from memories.admin.expressions import beginning
@@ -68,7 +68,7 @@ class MemoryEntryAdmin(InspectionAdmin):
         f"(the first {PREFIX_SESSIONS} sessions)."
     )
     actions = ("delete_softly", "restore")
-    fieldsets = (
+    fieldsets: Any = (
         (None, {"fields": ("id", "state", "in_session", "of_user", "owner_id")}),
         (
             "What it holds",
@@ -143,12 +143,14 @@ class MemoryEntryAdmin(InspectionAdmin):
         at, by = timezone.now(), request.user.get_username()
         if memory_ids := self._chosen(request, queryset):
             results = forget_memories([Deletion(an_id, at, by) for an_id in memory_ids])
+            self._log(request, memory_ids, results, "Deleted")
             self._say(request, results, "deleted; the state Deleted shows them")
 
     @admin.action(description="Restore selected memories", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         if memory_ids := self._chosen(request, queryset):
             results = restore_memories(memory_ids, timezone.now(), request.user.get_username())
+            self._log(request, memory_ids, results, "Restored")
             self._say(request, results, "alive again")
 
     def _chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
@@ -162,6 +164,13 @@ class MemoryEntryAdmin(InspectionAdmin):
         )
         return []
 
+    def _log(
+        self, request: HttpRequest, memory_ids: list[str], results: Sequence[Any], what: str
+    ) -> None:
+        told = zip(memory_ids, results, strict=True)
+        done = [an_id for an_id, result in told if not isinstance(result, MemoriesError)]
+        self.log_changes(request, done, what)
+
     def _say(self, request: HttpRequest, results: Sequence[Any], what: str) -> None:
         count = sum(not isinstance(result, MemoriesError) for result in results)
         noun = "memory is" if count == 1 else "memories are"
@@ -172,10 +181,10 @@ class MemoryEntryAdmin(InspectionAdmin):
     def action_checkbox(self, obj: Any) -> SafeString:
         """Django's own names the row by str(), which would read the whole text of each."""
         label = f"Select {obj.pk} for an action"
-        checkbox = forms.CheckboxInput(
+        checkbox = UnfoldBooleanWidget(
             {"class": "action-select", "aria-label": label}, lambda _: False
         )
-        return checkbox.render(helpers.ACTION_CHECKBOX_NAME, obj.pk)
+        return SafeString(checkbox.render(helpers.ACTION_CHECKBOX_NAME, obj.pk))
 
     content_json = shown_json("content")
 
@@ -226,7 +235,3 @@ class MemoryEntryAdmin(InspectionAdmin):
     @admin.display
     def vectors(self, memory: Any) -> SafeString:
         return memory_panels.vectors_of(memory)
-
-
-def _state(request: HttpRequest) -> str:
-    return request.GET.get("state", "")

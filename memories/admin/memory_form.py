@@ -11,6 +11,11 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from memories.admin.expressions import is_cut
 from memories.content import Content, read_content
@@ -29,8 +34,8 @@ class JsonTextField(forms.CharField):
     """JSON text, as it is: what is not touched is not changed, to the last digit."""
 
     def __init__(self, rows: int, **kwargs: Any) -> None:
-        style = "width: 90%; font-family: monospace"
-        widget = forms.Textarea(attrs={"rows": rows, "style": style, "spellcheck": "false"})
+        widget = UnfoldAdminTextareaWidget({"rows": rows, "spellcheck": "false"})
+        widget.attrs["class"] += " memories-json"
         super().__init__(widget=widget, **kwargs)
 
     def to_python(self, value: Any) -> str:
@@ -44,14 +49,14 @@ class JsonTextField(forms.CharField):
 
 
 class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
-    memory_type = forms.CharField(max_length=32, strip=False)
+    memory_type = forms.CharField(max_length=32, strip=False, widget=UnfoldAdminTextInputWidget)
     content_json = JsonTextField(
         20, label="Content", help_text="A JSON object; search reads its <code>text</code>."
     )
     tags_json = JsonTextField(
         2, label="Tags", help_text='A JSON list of up to 64 texts: ["kitchen", "alarm"]'
     )
-    priority = forms.IntegerField(min_value=1, max_value=10)
+    priority = forms.IntegerField(min_value=1, max_value=10, widget=UnfoldAdminIntegerFieldWidget)
     read_at = forms.CharField(widget=forms.HiddenInput, required=False)
 
     class Meta:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from memories.admin.inspection import InspectionAdmin
 from memories.admin.rendering import flattened, isolated, table
@@ -15,20 +16,22 @@ _SILENCE_SECONDS = 10  # each writes its row more often than that
 
 @admin.register(Orchestrator)
 class OrchestratorAdmin(InspectionAdmin):
-    list_display = ("instance", "lives", "listens_on", "version", "started_at", "seen_at")
+    list_display = ("instance", "state", "listens_on", "version", "started_at", "seen_at")
     list_fields = ("endpoints", "version", "started_at", "seen_at", "stopped_at")
     ordering = ("-seen_at", "pk")
     fields = (
-        ("instance", "lives", "version"),
+        ("instance", "state", "version"),
         "listens_on",
         ("started_at", "seen_at", "stopped_at"),
         "how_it_fares",
     )
 
-    @admin.display(boolean=True)
-    def lives(self, row: Orchestrator) -> bool:
-        heard = timezone.now() - row.seen_at < timedelta(seconds=_SILENCE_SECONDS)
-        return heard and row.stopped_at is None
+    @display(label={"alive": "success", "silent": "danger", "stopped": "info"})
+    def state(self, row: Orchestrator) -> str:
+        if row.stopped_at:
+            return "stopped"
+        silence = timezone.now() - row.seen_at
+        return "alive" if silence < timedelta(seconds=_SILENCE_SECONDS) else "silent"
 
     @admin.display(description="endpoints")
     def listens_on(self, row: Orchestrator) -> SafeString:

@@ -32,22 +32,26 @@ def link(model: type[Model], primary_key: int | str, text: str = "") -> SafeStri
     """A link to the page of a row, which need not exist."""
     opts = model._meta
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[quote(primary_key)])
-    return format_html('<a href="{}">{}</a>', url, isolated(text or str(primary_key)))
+    return _anchor(url, text or str(primary_key))
 
 
 def list_link(model: type[Model], text: str, **parameters: str) -> SafeString:
     """A link to the list of a model, filtered or searched."""
     opts = model._meta
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-    return format_html('<a href="{}?{}">{}</a>', url, urlencode(parameters), isolated(text))
+    return _anchor(f"{url}?{urlencode(parameters)}", text)
+
+
+def _anchor(url: str, text: str) -> SafeString:
+    return format_html('<a class="memories-link" href="{}">{}</a>', url, isolated(text))
 
 
 def preformatted(text: str) -> SafeString:
-    return format_html('<pre style="white-space: pre-wrap; margin: 0">{}</pre>', text)
+    return format_html('<pre class="memories-text">{}</pre>', text)
 
 
 def moment(at: datetime | None) -> str:
-    return f"{localtime(at):%Y-%m-%d %H:%M:%S} UTC" if at else EMPTY
+    return f"{localtime(at):%Y-%m-%d %H:%M:%S %Z}" if at else EMPTY
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeString:
@@ -60,7 +64,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> SafeStri
     if not body:
         return SafeString(EMPTY)
     head = format_html_join("", "<th>{}</th>", ((heading,) for heading in headings))
-    return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+    return format_html(
+        '<table class="memories-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+        head,
+        body,
+    )
 
 
 def flattened(value: Any, path: str = "") -> Iterator[tuple[str, object]]:

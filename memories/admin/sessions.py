@@ -72,6 +72,7 @@ class SessionAdmin(InspectionAdmin):
             return
         for session_id in session_ids:
             end_session(session_id, timezone.now(), archive=archive)
+        self.log_changes(request, session_ids, what.capitalize())
         self.message_user(request, f"{len(session_ids):,} sessions {what}.", messages.SUCCESS)
 
     @admin.display(description="user")

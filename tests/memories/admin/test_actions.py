@@ -86,10 +86,10 @@ def test_an_orchestrator_lives_while_it_is_heard(admin_client):
     fill_tables(1)
     row = Orchestrator.objects.get()
     page = admin_client.get(page_url("orchestrator", row.pk)).text
-    assert "icon-yes" in page
+    assert "alive" in page
     assert "lanes.writes.depth" in page
     Orchestrator.objects.update(stopped_at=row.seen_at)
-    assert "icon-no" in admin_client.get(list_url("orchestrator")).text
+    assert "stopped" in admin_client.get(list_url("orchestrator")).text
 
 
 def test_the_dimension_of_a_vector_is_shown_without_the_vector(admin_client):
