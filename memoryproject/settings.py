@@ -266,6 +266,22 @@ def _weights() -> Weights:
 
 SEARCH_WEIGHTS = _weights()
 
+
+def _metrics_bind() -> tuple[str, int] | None:
+    """Host and port of the metrics; None where they are not wanted."""
+    text = env.str("METRICS_BIND", default="")
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ImproperlyConfigured(
+            f"METRICS_BIND is {text!r}; give HOST:PORT, as 127.0.0.1:9570, or nothing."
+        )
+    return host.strip("[]"), int(port)
+
+
+# What can be seen of it from outside
+METRICS_BIND = _metrics_bind()
 LOG_LEVEL = _choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOGGING = {
     "version": 1,

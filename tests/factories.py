@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from threading import Barrier, Event
 
 import psycopg
+import zmq
 from django.db import connection
 
 from memories.changes import rows
@@ -53,6 +54,23 @@ def trusted_cache(entries=100, max_bytes=1 << 20, ttl_seconds=60.0):
     cache = ReadCache(entries, max_bytes, ttl_seconds)
     cache.trust(3600)
     return cache
+
+
+class Peer:
+    """A client on a real socket, in a context of its own."""
+
+    def __init__(self, endpoint):
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.RCVTIMEO, 10_000)
+        self._socket.connect(endpoint)
+
+    def ask(self, action, payload=None, **envelope):
+        self._socket.send(request(action, payload, **envelope))
+        return json.loads(self._socket.recv())
+
+    def close(self):
+        self._context.destroy(linger=0)
 
 
 class Wire:

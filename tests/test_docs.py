@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,9 +12,16 @@ import pytest
 from msgspec import inspect
 
 from zmqbridge import protocol
+from zmqbridge.accesses import Accesses
+from zmqbridge.cache import ReadCache
 from zmqbridge.client import results
 from zmqbridge.config import ServerConfig
 from zmqbridge.handlers import HANDLERS, LaneName
+from zmqbridge.latencies import Latencies
+from zmqbridge.metrics.families import Families, Sources
+from zmqbridge.metrics.measuring import Measuring
+from zmqbridge.outbox import Outbox
+from zmqbridge.patience import Patience
 from zmqbridge.payloads import BatchCreatePayload, CreatePayload
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -222,3 +230,34 @@ def test_the_lanes_are_the_documented_ones(lane):
     named = {words.split()[0] for words in actions.split(", ")}
     moved = {"batch_create"} if lane is LaneName.HEAVY else set()  # the large ones
     assert named - moved == {name for name, each in HANDLERS.items() if each.lane is lane}
+
+
+def exported_families():
+    """Every metric, from parts that have nothing to tell."""
+    return Families(
+        Sources(
+            latencies=Latencies(),
+            lanes={},
+            outbox=Outbox(None, 1, 1),
+            cache=ReadCache(1, 1, 1),
+            accesses=Accesses(),
+            patience=Patience(1, Event()),
+            measuring=Measuring(),
+            jobs=[],
+        )
+    ).collect()
+
+
+def test_the_metrics_are_the_documented_ones():
+    page = (DOCS / "metrics.md").read_text()
+    told = re.findall(r"^\| `(memories_\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", page, re.M)
+    exported = [
+        (
+            family.name + "_total" * (family.type == "counter"),
+            family.type,
+            ", ".join(f"`{label}`" for label in family._labelnames),
+            family.documentation,
+        )
+        for family in exported_families()
+    ]
+    assert sorted(told) == sorted(exported)

@@ -35,6 +35,7 @@ class OrchestratorConfig:
     access_flush_seconds: float
     expire_seconds: float
     request_key_days: float
+    metrics_bind: tuple[str, int] | None = None  # host and port
 
 
 def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorConfig:
@@ -58,4 +59,5 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
         access_flush_seconds=settings.ACCESS_LOG_FLUSH_SECONDS,
         expire_seconds=settings.EXPIRE_SECONDS,
         request_key_days=settings.REQUEST_KEY_DAYS,
+        metrics_bind=settings.METRICS_BIND,
     )

@@ -1,7 +1,9 @@
 """The background jobs: each a thread that does units of work until there are no more."""
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
@@ -29,6 +31,18 @@ _PURGE_BATCH = 5_000
 _PURGE_SECONDS = 60.0
 _EMBED_SECONDS = 0.25
 _INDEX_SECONDS = 180.0
+_MEASURE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobMeasures:
+    """`last_success_timestamp_seconds` is Unix time."""
+
+    runs: int
+    failures: int
+    busy_seconds: float
+    period_seconds: float
+    last_success_timestamp_seconds: float
 
 
 class Job:
@@ -45,6 +59,8 @@ class Job:
     ) -> None:
         self.name = name
         self.failures = self.runs = 0
+        self._busy_seconds = 0.0
+        self._last_success_at = time.time()  # a job that has not run yet is not late
         self._seconds = seconds
         self._work = work
         self._stopping = stopping
@@ -57,6 +73,15 @@ class Job:
     def stop(self) -> None:
         self._stopping.set()
         self._interrupt()
+
+    def measure(self) -> JobMeasures:
+        return JobMeasures(
+            runs=self.runs,
+            failures=self.failures,
+            busy_seconds=self._busy_seconds,
+            period_seconds=self._seconds,
+            last_success_timestamp_seconds=self._last_success_at,
+        )
 
     def report(self) -> dict[str, Any]:
         return {"runs": self.runs, "failures": self.failures}
@@ -72,8 +97,11 @@ class Job:
     def _tick(self) -> bool:
         """One unit of work; a failure is logged and waits for the next time."""
         self.runs += 1
+        began = time.monotonic()
         try:
-            return self._work()
+            may_be_more = self._work()
+            self._last_success_at = time.time()
+            return may_be_more
         except DatabaseError as error:
             if self._stopping.is_set():
                 return False  # it was interrupted
@@ -81,6 +109,8 @@ class Job:
             connection.close()
         except Exception:  # the boundary of a job's tick: the next one may do better
             logger.exception("The job %s failed.", self.name)
+        finally:
+            self._busy_seconds += time.monotonic() - began
         self.failures += 1
         return False
 
@@ -92,8 +122,10 @@ def make_jobs(
     patience: Patience,
     report: Callable[[], None],
     count_writes: Callable[[], int],
+    measure: Callable[[], bool] | None,
 ) -> list[Job]:
-    """`report` writes this orchestrator's row; `count_writes` tells how busy it is."""
+    """`report` writes this orchestrator's row; `count_writes` tells how busy it is; `measure`
+    takes the figures for the metrics, where they are wanted."""
 
     def index() -> bool:
         index_build.build_where_wanted()
@@ -102,7 +134,9 @@ def make_jobs(
     stopping = Event()
     index_build = IndexBuild()
     purge = make_purge(config.request_key_days)
+    measuring = [Job("measuring", _MEASURE_SECONDS, measure, stopping)] if measure else []
     return [
+        *measuring,
         Job("heartbeat", 1.0, lambda: _beat(patience, report), stopping),
         Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses), stopping),
         Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories), stopping),

@@ -7,8 +7,10 @@ replies pushed.
 
 import logging
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Condition, Thread
 
 import msgspec
@@ -18,6 +20,25 @@ from zmqbridge.protocol import Request
 from zmqbridge.routing import Reply, Route
 
 logger = logging.getLogger(__name__)
+
+
+# Upper bounds by which batches are counted; the largest batch is a setting.
+BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneMeasures:
+    """`batches` counts by BATCH_BOUNDS, and at the end what is beyond. `waited_seconds` sums over
+    requests, `busy_seconds` over workers."""
+
+    depth: int
+    oldest_seconds: float
+    workers: int
+    refused: int
+    answered: int
+    waited_seconds: float
+    busy_seconds: float
+    batches: tuple[int, ...]
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +69,9 @@ class Lane:
         in_turn: Callable[[Request], bool] = lambda _: False,
     ) -> None:
         self.name = name
-        self.refused = self.offered = self.answered = self.batches = 0
+        self.refused = self.offered = self.answered = 0
+        self._waited_seconds = self._busy_seconds = 0.0
+        self._batches = [0] * (len(BATCH_BOUNDS) + 1)
         self._capacity = capacity
         self._capacity_bytes = capacity_bytes
         self._waiting_bytes = 0
@@ -96,12 +119,27 @@ class Lane:
     def is_alive(self) -> bool:
         return all(thread.is_alive() for thread in self._threads)
 
+    def measure(self) -> LaneMeasures:
+        with self._changed:
+            oldest = self._waiting[0].since if self._waiting else None
+            return LaneMeasures(
+                depth=len(self._waiting),
+                oldest_seconds=0.0 if oldest is None else time.monotonic() - oldest,
+                workers=len(self._threads),
+                refused=self.refused,
+                answered=self.answered,
+                waited_seconds=self._waited_seconds,
+                busy_seconds=self._busy_seconds,
+                batches=tuple(self._batches),
+            )
+
     def report(self) -> dict[str, float]:
+        batches = sum(self._batches)
         return {
             "depth": len(self._waiting),
             "answered": self.answered,
             "refused": self.refused,
-            "mean_batch": round(self.answered / self.batches, 2) if self.batches else 0,
+            "mean_batch": round(self.answered / batches, 2) if batches else 0,
         }
 
     def wait_answered(self, count: int) -> None:
@@ -149,6 +187,7 @@ class Lane:
     def _serve(self, batch: Sequence[Waiting]) -> None:
         if self._behind:
             self._behind.wait_answered(max(waiting.after for waiting in batch))
+        began = time.monotonic()
         bodies = self._answer([waiting.request for waiting in batch])
         self._deliver(
             [
@@ -158,7 +197,9 @@ class Lane:
         )
         with self._changed:
             self.answered += len(batch)
-            self.batches += 1
+            self._batches[bisect_left(BATCH_BOUNDS, len(batch))] += 1
+            self._waited_seconds += len(batch) * began - sum(waiting.since for waiting in batch)
+            self._busy_seconds += time.monotonic() - began
             if self._in_turn(batch[0].request):
                 self._turn_is_taken = False
             self._changed.notify_all()

@@ -23,6 +23,9 @@ from zmqbridge.jobs import flush_accesses, make_jobs
 from zmqbridge.lanes import Lane
 from zmqbridge.latencies import Latencies
 from zmqbridge.listener import Listener
+from zmqbridge.metrics.endpoint import MetricsEndpoint
+from zmqbridge.metrics.families import Families, Sources
+from zmqbridge.metrics.measuring import Measuring
 from zmqbridge.patience import Patience
 from zmqbridge.server import Server
 
@@ -50,6 +53,7 @@ class Orchestrator:
         self._cache = ReadCache(config.cache_entries, config.cache_bytes, config.cache_ttl_seconds)
         self._accesses = Accesses()
         self._latencies = Latencies()
+        self._measuring = Measuring()
         self._patience = Patience(config.reconnect_seconds, self._stopping)
         self._server = Server(
             config.server,
@@ -67,7 +71,14 @@ class Orchestrator:
             patience=self._patience,
             report=self._write_row,
             count_writes=lambda: self._lanes[LaneName.WRITES].answered,
+            measure=self._measure if config.metrics_bind else None,
         )
+        self._metrics = self._make_metrics(config.metrics_bind) if config.metrics_bind else None
+
+    @property
+    def metrics_url(self) -> str:
+        """Where the metrics can be read, or "" where they cannot."""
+        return self._metrics.url if self._metrics else ""
 
     def start(self) -> list[str]:
         """Raises zmq.ZMQError where an endpoint cannot be bound."""
@@ -81,6 +92,8 @@ class Orchestrator:
             lane.start()
         self._listener.wait_until_heard(_FIRST_HEARTBEAT_SECONDS)  # else the first ping is degraded
         self._server.start(self._lanes)
+        if self._metrics:
+            self._measure()
         return self._endpoints
 
     def stop(self) -> bool:
@@ -91,6 +104,8 @@ class Orchestrator:
         self._stopping.set()  # who waits for a database that is away gets a refusal in time
         closed = closed or self._close_lanes(deadline)
         self._server.close(deadline)
+        if self._metrics:
+            self._metrics.close()
         self._listener.stop()
         for job in self._jobs:
             job.stop()
@@ -156,6 +171,24 @@ class Orchestrator:
             LaneName.SEARCH: lane(LaneName.SEARCH, config.search_workers, _SEARCH_BATCH),
             LaneName.HEAVY: lane(LaneName.HEAVY, config.heavy_workers, _HEAVY_BATCH, writes),
         }
+
+    def _make_metrics(self, bind: tuple[str, int]) -> MetricsEndpoint:
+        sources = Sources(
+            latencies=self._latencies,
+            lanes=self._lanes,
+            outbox=self._server.outbox,
+            cache=self._cache,
+            accesses=self._accesses,
+            patience=self._patience,
+            measuring=self._measuring,
+            jobs=self._jobs,
+        )
+        return MetricsEndpoint(*bind, Families(sources))
+
+    def _measure(self) -> bool:
+        if self._metrics:
+            self._metrics.open()
+        return self._measuring()
 
     def _write_row(self, stopped_at: datetime | None = None) -> None:
         report = self.report() | {"started_at": self._started_at.isoformat()}

@@ -24,6 +24,7 @@ class Patience:
         self._seconds = seconds
         self._stopping = stopping
         self._away = ""
+        self.losses = 0
 
     @property
     def away(self) -> str:
@@ -38,6 +39,7 @@ class Patience:
     def lost(self, why: str) -> None:
         if not self._away:
             logger.error("The database is away: %s", why)
+            self.losses += 1
         self._away = why
 
     def reconnect(self, error: DatabaseError) -> bool:

@@ -52,6 +52,14 @@ class Request(msgspec.Struct, frozen=True):
     received_at: datetime
 
 
+class _Failure(msgspec.Struct):
+    code: str
+
+
+class _FailedReply(msgspec.Struct):
+    error: _Failure
+
+
 class _Envelope(msgspec.Struct):
     action: str
     request_id: str
@@ -61,6 +69,8 @@ class _Envelope(msgspec.Struct):
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_failed = msgspec.json.Decoder(_FailedReply).decode
+_FAILED = b'{"status":"error"'
 _keep_digits = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
@@ -182,6 +192,11 @@ def encode_error(action: str | None, request_id: str, error: WireError) -> bytes
         reply["error"]["details"] = error.details
     reply["timestamp"] = datetime.now(UTC)
     return _encode(reply)
+
+
+def error_code(reply: bytes) -> str:
+    """The code in a reply that was encoded here, "" where it is no error."""
+    return _decode_failed(reply).error.code if reply.startswith(_FAILED) else ""
 
 
 def encode_ping(request: Request, problems: dict[str, str]) -> bytes:

@@ -31,6 +31,7 @@ from zmqbridge.protocol import (
     encode_error,
     encode_ping,
     encode_success,
+    error_code,
     read_envelope,
     readable,
     refuse_nul,
@@ -151,8 +152,8 @@ class Server:
         while self._ready:
             reply = self._ready.popleft()
             self.outbox.send(reply.route, reply.body)
-            failed = reply.body.startswith(b'{"status":"error"')
-            self._latencies.note(reply.action, time.monotonic() - reply.since, failed)
+            seconds = time.monotonic() - reply.since
+            self._latencies.note(reply.action, seconds, error_code(reply.body))
             if reply.lane == LaneName.HEAVY and HANDLERS[reply.action].keyed:
                 self._heavy_changes -= 1
 

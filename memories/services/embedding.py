@@ -16,6 +16,7 @@ from django.db import transaction
 from memories.changes import rows
 from memories.embedders.base import Embedder, Vectors, check_shape
 from memories.embedders.errors import EmbedderUnavailable, EmbeddingError, NeverEmbeds
+from memories.services.embedder_use import Kind, noting_use
 from memories.services.embedding_models import models_made_here
 
 logger = logging.getLogger(__name__)
@@ -141,7 +142,8 @@ def _embed(tasks: Sequence[Task], embedder: Embedder) -> list[Outcome]:
     if not tasks:
         return []
     try:
-        made = embedder.embed_documents([task.text for task in tasks])
+        with noting_use(Kind.DOCUMENT, len(tasks)):
+            made = embedder.embed_documents([task.text for task in tasks])
         vectors = check_shape(made, len(tasks), embedder.dimension)
         return [Outcome(task, vector) for task, vector in zip(tasks, vectors, strict=True)]
     except (EmbedderUnavailable, NeverEmbeds) as error:

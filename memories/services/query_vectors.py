@@ -7,6 +7,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 from memories.embedders.base import Embedder, Vectors, check_shape
 from memories.embedders.errors import EmbedderUnavailable, EmbeddingError
+from memories.services.embedder_use import Kind, noting_use
 from memories.services.model_threads import in_model_thread
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,9 @@ def embed_queries(embedder: Embedder, texts: Sequence[str], deadline: float | No
 
 def _embed(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     try:
-        return check_shape(embedder.embed_queries(texts), len(texts), embedder.dimension)
+        with noting_use(Kind.QUERY, len(texts)):
+            made = embedder.embed_queries(texts)
+        return check_shape(made, len(texts), embedder.dimension)
     except EmbeddingError:
         raise
     except Exception as error:  # the boundary of a model's library, which raises what it likes

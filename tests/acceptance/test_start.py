@@ -78,6 +78,7 @@ def test_a_database_that_comes_up_late_is_waited_for(own_server, start_on_own, c
     ("name", "value"),
     [
         ("LANE_CAPACITY", "lots"),
+        ("METRICS_BIND", "9570"),
         ("GRACE_SECONDS", "0"),
         ("DATABASE_URL", "mysql://memories@127.0.0.1/memories"),
         ("DATABASE_URL", "nonsense"),

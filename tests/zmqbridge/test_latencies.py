@@ -7,9 +7,9 @@ from zmqbridge.latencies import Latencies
 def test_quantiles_are_the_bound_at_most_half_as_much_above(seconds):
     latencies = Latencies()
     for _ in range(98):
-        latencies.note("read", seconds, failed=False)
-    latencies.note("read", 60.0, failed=True)
-    latencies.note("read", 60.0, failed=True)
+        latencies.note("read", seconds)
+    latencies.note("read", 60.0, "storage_error")
+    latencies.note("read", 60.0, "internal_error")
     report = latencies.report()["read"]
     assert (report["count"], report["errors"]) == (100, 2)
     assert seconds * 1000 <= report["p50_ms"] <= seconds * 1500
@@ -18,7 +18,7 @@ def test_quantiles_are_the_bound_at_most_half_as_much_above(seconds):
 
 def test_what_is_beyond_all_bounds_is_counted():
     latencies = Latencies()
-    latencies.note("read", 1e6, failed=False)
-    latencies.note("read", 0.0, failed=False)
+    latencies.note("read", 1e6)
+    latencies.note("read", 0.0)
     assert latencies.report()["read"]["p50_ms"] == pytest.approx(0.1)
     assert latencies.report()["read"]["p99_ms"] > 50_000

@@ -4,31 +4,15 @@ import json
 import time
 
 import pytest
-import zmq
 from django.conf import settings
 
 from memories.models import AccessLog
 from memories.models import Orchestrator as Row
-from tests.factories import create, request, wait_until
+from tests.factories import Peer, create, request, wait_until
 from zmqbridge.config import read_config
 from zmqbridge.orchestrator import Orchestrator
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Peer:
-    def __init__(self, endpoint):
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.RCVTIMEO, 10_000)
-        self._socket.connect(endpoint)
-
-    def ask(self, action, payload=None, **envelope):
-        self._socket.send(request(action, payload, **envelope))
-        return json.loads(self._socket.recv())
-
-    def close(self):
-        self._context.destroy(linger=0)
 
 
 @pytest.fixture
