@@ -4,10 +4,12 @@ A value that cannot be right stops the start with one sentence.
 """
 
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import environ
+from cronsim import CronSim, CronSimError
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
@@ -218,6 +220,27 @@ SEARCH_LANGUAGE = env.str("SEARCH_LANGUAGE", default="english")
 BULK_DELETE_ALL_ALLOWED = _flag("BULK_DELETE_ALL_ALLOWED", False)
 ACCESS_LOG_FLUSH_SECONDS = _number("ACCESS_LOG_FLUSH_SECONDS", 2, 0.05, 3600)
 EXPIRE_SECONDS = _number("EXPIRE_SECONDS", 30, 0.05, 86_400)
+
+
+def _schedule(text: str) -> str:
+    try:
+        if text:
+            CronSim(text, datetime.now(UTC))
+    except CronSimError as error:
+        raise ImproperlyConfigured(
+            f"BACKUP_SCHEDULE is {text!r}, which is no schedule of cron ({error}); write it as "
+            "MINUTE HOUR DAY MONTH WEEKDAY, such as 15 3 * * *."
+        ) from error
+    return text
+
+
+# Backups
+BACKUP_DIR = Path(env.str("BACKUP_DIR", default="") or DATA_DIR / "backups").expanduser()
+BACKUP_SCHEDULE = _schedule(env.str("BACKUP_SCHEDULE", default="").strip())
+BACKUP_KEEP_COUNT = _whole("BACKUP_KEEP_COUNT", 7, 1, 100_000)
+BACKUP_KEEP_DAYS = _number("BACKUP_KEEP_DAYS", 0, 0, 36_500)
+BACKUP_KEY_FILE = env.str("BACKUP_KEY_FILE", default="")
+BACKUP_VERIFY = _flag("BACKUP_VERIFY", False)
 
 # Search by meaning
 EMBEDDER = _choice("EMBEDDER", "minilm", {"minilm", "e5", "openai", "given", "hashing", "none"})

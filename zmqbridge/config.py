@@ -1,5 +1,6 @@
 """The orchestrator's configuration, frozen. The command reads it from the settings once."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,17 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """`schedule` as cron writes it, in UTC; empty: no backups. `manage` starts a command."""
+
+    schedule: str
+    manage: tuple[str, ...]
+    keep_count: int
+    keep_days: float
+    verifies: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OrchestratorConfig:
     server: ServerConfig
     grace_seconds: float
@@ -35,6 +47,7 @@ class OrchestratorConfig:
     access_flush_seconds: float
     expire_seconds: float
     request_key_days: float
+    backup: BackupConfig
     metrics_bind: tuple[str, int] | None = None  # host and port
 
 
@@ -60,4 +73,11 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
         expire_seconds=settings.EXPIRE_SECONDS,
         request_key_days=settings.REQUEST_KEY_DAYS,
         metrics_bind=settings.METRICS_BIND,
+        backup=BackupConfig(
+            schedule=settings.BACKUP_SCHEDULE,
+            manage=(sys.executable, str(settings.BASE_DIR / "manage.py")),
+            keep_count=settings.BACKUP_KEEP_COUNT,
+            keep_days=settings.BACKUP_KEEP_DAYS,
+            verifies=settings.BACKUP_VERIFY,
+        ),
     )

@@ -20,6 +20,7 @@ from memories.services.requests import forget_answers
 from memories.services.states import forget_expired_states
 from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
+from zmqbridge.backup_job import BackupWork
 from zmqbridge.config import OrchestratorConfig
 from zmqbridge.embedding_job import EmbeddingWork
 from zmqbridge.patience import Patience
@@ -32,6 +33,7 @@ _PURGE_SECONDS = 60.0
 _EMBED_SECONDS = 0.25
 _INDEX_SECONDS = 180.0
 _MEASURE_SECONDS = 15.0
+_BACKUP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def make_jobs(
     index_build = IndexBuild()
     purge = make_purge(config.request_key_days)
     measuring = [Job("measuring", _MEASURE_SECONDS, measure, stopping)] if measure else []
-    return [
+    jobs = [
         *measuring,
         Job("heartbeat", 1.0, lambda: _beat(patience, report), stopping),
         Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses), stopping),
@@ -145,6 +147,12 @@ def make_jobs(
         # Not `_alone`: that opens a transaction, in which no index is built concurrently.
         Job("vector-index", _INDEX_SECONDS, index, stopping, index_build.cancel),
     ]
+    if config.backup.schedule:
+        backup = BackupWork(config.backup, stopping)
+        jobs.append(
+            Job("backup", _BACKUP_SECONDS, lambda: _alone("backup", backup), stopping, backup.stop)
+        )
+    return jobs
 
 
 def make_purge(kept_days: float) -> Callable[[], bool]:

@@ -4,15 +4,21 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from memories.backups.errors import BackupError
+from memories.backups.manifest import Manifest
 from memories.backups.server import telling_failures
 from memories.backups.streams import Tell
+from memories.services.backups import BackupSeen, Kind, this_host
 
 _INTERRUPTED = 130
 
@@ -30,6 +36,28 @@ def ending_in_one_sentence() -> Iterator[None]:
         raise CommandError("Stopped. Nothing half done is left.", returncode=_INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def key_file_of(options: dict[str, Any]) -> Path | None:
+    """That of the command line, else that of the settings: none is forgotten by accident."""
+    given: Path | None = options["key_file"]
+    if given is None and settings.BACKUP_KEY_FILE:
+        return Path(settings.BACKUP_KEY_FILE)
+    return given
+
+
+def describe(path: Path, manifest: Manifest, verified_at: datetime | None = None) -> BackupSeen:
+    """A dump, as the database remembers it."""
+    return BackupSeen(
+        kind=Kind.DUMP,
+        made_at=manifest.made_at,
+        host=this_host(),
+        path=str(path.resolve()),
+        size_bytes=manifest.size_bytes,
+        row_count=manifest.row_count,
+        is_encrypted=manifest.encrypted,
+        verified_at=verified_at,
+    )
 
 
 def leave_the_database() -> None:

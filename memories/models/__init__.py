@@ -2,6 +2,7 @@
 
 from memories.models.access import AccessLog
 from memories.models.agents import AgentState
+from memories.models.backups import Backup
 from memories.models.embeddings import Embedding, EmbeddingModel, EmbeddingTask
 from memories.models.installation import Installation
 from memories.models.memories import MemoryEntry
@@ -15,6 +16,7 @@ from memories.models.sessions import Session
 __all__ = [
     "AccessLog",
     "AgentState",
+    "Backup",
     "Embedding",
     "EmbeddingModel",
     "EmbeddingTask",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
-from memories.services import fetch, history, search, select, stats, summarize
+from memories.services import backups, fetch, history, search, select, stats, summarize
 from memories.services.filters import Filter, Scope
 from memories.services.results import Page
 from zmqbridge import payloads
@@ -125,7 +125,7 @@ def _history(ask: Ask) -> dict[str, Any]:
 
 
 def _stats(_: Ask) -> dict[str, Any]:
-    return {"counts": stats.count_rows()}
+    return {"counts": stats.count_rows(), "backups": backups.see_backups()}
 
 
 def _in_read(result: fetch.Fetched | MemoriesError) -> list[str]:

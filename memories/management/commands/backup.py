@@ -7,12 +7,18 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from memories.backups.commands import ending_in_one_sentence, showing_bytes
+from memories.backups.commands import (
+    describe,
+    ending_in_one_sentence,
+    key_file_of,
+    showing_bytes,
+)
 from memories.backups.dumping import check_what_was_written, database_size_bytes, make_backup
 from memories.backups.keeping import Keep, remove_older
 from memories.backups.manifest import read_manifest
 from memories.backups.sealing import read_recipients
 from memories.backups.server import find_server
+from memories.services.backups import forget_backups, record_backup
 
 
 class Command(BaseCommand):
@@ -20,7 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--to", type=Path, metavar="FOLDER", help="where to (default: DATA_DIR/backups)"
+            "--to", type=Path, metavar="FOLDER", help="where to (default: BACKUP_DIR)"
         )
         parser.add_argument(
             "--keep-count", type=int, metavar="N", help="keep the newest N, and remove older ones"
@@ -29,26 +35,32 @@ class Command(BaseCommand):
             "--keep-days", type=float, metavar="D", help="keep those of D days; remove older ones"
         )
         parser.add_argument(
-            "--key-file", type=Path, metavar="FILE", help="encrypt for the keys of this age file"
+            "--key-file",
+            type=Path,
+            metavar="FILE",
+            help="encrypt for the keys of this age file (default: BACKUP_KEY_FILE)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         keep = _keep(options)
-        folder: Path = options["to"] or settings.DATA_DIR / "backups"
+        folder: Path = options["to"] or settings.BACKUP_DIR
         with ending_in_one_sentence():
-            key_file = options["key_file"]
+            key_file = key_file_of(options)
             recipients = read_recipients(key_file) if key_file else []
             server = find_server()
             with showing_bytes("backing up", database_size_bytes(server)) as tell:
                 path = make_backup(server, folder, recipients, tell)
             manifest = read_manifest(path)
             check_what_was_written(path, manifest)
+            record_backup(describe(path, manifest))
             self.stdout.write(
                 f"{path}\n{manifest.row_count} rows, {manifest.size_bytes} bytes, "
                 f"SHA-256 {manifest.sha256}"
             )
-            for removed in remove_older(folder, path, keep):
-                self.stdout.write(f"removed {removed}")
+            removed = remove_older(folder, path, keep)
+            forget_backups(each.resolve() for each in removed)
+            for each in removed:
+                self.stdout.write(f"removed {each}")
 
 
 def _keep(options: dict[str, Any]) -> Keep:

@@ -7,10 +7,13 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from django.utils import timezone
 
 from memories.backups.checking import check_file, check_schema
 from memories.backups.commands import (
+    describe,
     ending_in_one_sentence,
+    key_file_of,
     leave_the_database,
     showing_bytes,
 )
@@ -18,6 +21,7 @@ from memories.backups.restoring import compare_content, fill_database, identitie
 from memories.backups.scratch import scratch_database
 from memories.backups.server import Server, find_server
 from memories.backups.swapping import is_used, swap_in
+from memories.services.backups import record_backup
 from memories.services.orchestrators import running_orchestrators
 
 
@@ -33,7 +37,10 @@ class Command(BaseCommand):
             "--replace", action="store_true", help="even if the database is used: drop what it has"
         )
         parser.add_argument(
-            "--key-file", type=Path, metavar="FILE", help="the age keys that open it"
+            "--key-file",
+            type=Path,
+            metavar="FILE",
+            help="the age keys that open it (default: BACKUP_KEY_FILE)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,7 +48,7 @@ class Command(BaseCommand):
         with ending_in_one_sentence():
             manifest = check_file(path)
             check_schema(manifest)
-            identities = identities_for(manifest, options["key_file"])
+            identities = identities_for(manifest, key_file_of(options))
             server = find_server()
             _refuse_unless_free(server, options["replace"])
             with scratch_database(server) as database:
@@ -56,6 +63,7 @@ class Command(BaseCommand):
         )
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
+            record_backup(describe(path, manifest, timezone.now()))
         self.stdout.write("The tables are up to date. Start the orchestrators again.")
 
 

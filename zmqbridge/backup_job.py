@@ -1,0 +1,81 @@
+"""The backup job: runs `manage.py backup` when it is due, as a process of its own. Called by jobs.
+
+What is due is told by the database alone: a backup that was missed is made up for, and of several
+orchestrators the one that holds the job's lock makes it.
+"""
+
+import logging
+import subprocess
+from datetime import datetime, timedelta
+from threading import Event
+
+from cronsim import CronSim
+from django.utils import timezone
+
+from memories.changes import rows
+from memories.services.backups import Kind, last_backup, last_failure, record_failure
+from zmqbridge.config import BackupConfig
+
+logger = logging.getLogger(__name__)
+
+_RETRY = timedelta(minutes=15)
+
+
+class BackupWork:
+    """To be called in a transaction, whose lock keeps the others from doing the same."""
+
+    def __init__(self, config: BackupConfig, stopping: Event) -> None:
+        self._config = config
+        self._stopping = stopping
+        self._process: subprocess.Popen[str] | None = None
+
+    def __call__(self) -> bool:
+        """Back up where it is due. A failure is told, and tried again after a while."""
+        if self.is_due(timezone.now()):
+            # The transaction stays idle for as long as the backup takes.
+            rows("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+            self._back_up()
+        return False
+
+    def stop(self) -> None:
+        """Ends what runs; nothing half done is left."""
+        if process := self._process:
+            process.terminate()
+
+    def is_due(self, now: datetime) -> bool:
+        due = next(CronSim(self._config.schedule, now, reverse=True))
+        last, failure = last_backup(), last_failure()
+        if last and last.made_at >= due:
+            return False
+        return failure is None or failure.at < now - _RETRY
+
+    def _back_up(self) -> None:
+        keep = [f"--keep-count={self._config.keep_count}"]
+        if self._config.keep_days:
+            keep.append(f"--keep-days={self._config.keep_days}")
+        if self._run("backup", *keep) and self._config.verifies:
+            made = last_backup()
+            assert made is not None  # the command recorded it
+            self._run("verify_backup", made.path)
+
+    def _run(self, *arguments: str) -> bool:
+        """Whether it went well."""
+        began = timezone.now()
+        self._process = process = subprocess.Popen(
+            [*self._config.manage, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if self._stopping.is_set():  # it came between the last look and the start
+            process.terminate()
+        told, errors = process.communicate()
+        if process.returncode == 0:
+            logger.info("%s: %s", arguments[0], " ".join(told.split()))
+        elif not self._stopping.is_set():
+            lines = errors.strip().splitlines() or [f"it ended with {process.returncode}"]
+            reason = lines[-1].removeprefix("CommandError: ")
+            logger.error("The %s failed: %s", arguments[0], reason)
+            record_failure(Kind.DUMP, began, f"{arguments[0]}: {reason}")
+        return process.returncode == 0
