@@ -54,6 +54,7 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             _list(_("Embedding models"), "model_training", "embeddingmodel"),
             _list(_("Vectors"), "scatter_plot", "embedding"),
             _list(_("Embedding tasks"), "pending", "embeddingtask"),
+            _list(_("Backups"), "backup", "backup"),
             _list(_("Installation"), "settings", "installation"),
         ),
     ),

@@ -8,6 +8,7 @@ from django.utils import timezone
 from memories.models import (
     AccessLog,
     AgentState,
+    Backup,
     Embedding,
     EmbeddingModel,
     EmbeddingTask,
@@ -27,6 +28,7 @@ from tests.factories import set_expiry, store
 LISTED = (
     AccessLog,
     AgentState,
+    Backup,
     Embedding,
     EmbeddingModel,
     EmbeddingTask,
@@ -70,6 +72,7 @@ def _add_one():
     model = EmbeddingModel.objects.create(name=name, kind="given", dimension=3, created_at=now)
     Embedding.objects.create(memory=memory, model=model, version=1, embedding=[1, 2, 3], **owner)
     EmbeddingTask.objects.create(memory=memory, model=model, due_at=now, **owner)
+    Backup.objects.create(kind="dump", made_at=now, host="here", path=f"/{name}.dump")
     Relationship.objects.create(
         source=memory, target=memory, relationship_type="self", created_at=now, **owner
     )
