@@ -111,7 +111,9 @@ tasks AS ({FORGET_TASKS.format(source="before s")}"""
 _DELETE = _CHANGE.format(condition=ALIVE, changes="deleted_at = named.changed_at", vectors=_FORGET)
 _EXPIRE = _CHANGE.format(
     condition="m.deleted_at IS NULL AND m.expires_at <= now()",
-    changes="deleted_at = m.expires_at",
+    # Since it was found expired: a store that was imported long after its memories had expired,
+    # or was not served for a while, has its whole grace period before the purge.
+    changes="deleted_at = named.changed_at",
     vectors=_FORGET,
 )
 # Only what is gone is brought back: a live memory stays as it is, its expiry included.
@@ -130,7 +132,7 @@ def delete_softly(
 
 
 def delete_expired(targets: Sequence[Target]) -> list[str]:
-    """Mark what has expired as deleted since its expiry. Returns the ids that it marked."""
+    """Mark what has expired as deleted. Returns the ids that it marked."""
     return _change(_EXPIRE, targets, "expire", "")
 
 

@@ -15,6 +15,7 @@ from django.templatetags.static import static
 
 from memories.chat.options import ChatOptions
 from memories.embedders.options import EmbedderOptions, OpenAiOptions
+from memories.services.ages import Ages
 from memories.services.weights import Weights
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -220,6 +221,12 @@ SEARCH_LANGUAGE = env.str("SEARCH_LANGUAGE", default="english")
 BULK_DELETE_ALL_ALLOWED = _flag("BULK_DELETE_ALL_ALLOWED", False)
 ACCESS_LOG_FLUSH_SECONDS = _number("ACCESS_LOG_FLUSH_SECONDS", 2, 0.05, 3600)
 EXPIRE_SECONDS = _number("EXPIRE_SECONDS", 30, 0.05, 86_400)
+AGES = Ages(
+    deleted_days=_number("PURGE_GRACE_DAYS", 30, 0, 36_500),
+    request_key_days=REQUEST_KEY_DAYS,
+    access_log_days=_number("ACCESS_LOG_DAYS", 365, 0, 36_500) or None,
+    revision_days=_number("REVISION_DAYS", 0, 0, 36_500) or None,
+)
 
 
 def _schedule(text: str) -> str:

@@ -4,6 +4,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from memories.services.ages import Ages
+
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
@@ -46,7 +48,7 @@ class OrchestratorConfig:
     cache_ttl_seconds: float
     access_flush_seconds: float
     expire_seconds: float
-    request_key_days: float
+    ages: Ages
     backup: BackupConfig
     metrics_bind: tuple[str, int] | None = None  # host and port
 
@@ -71,7 +73,6 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
         cache_ttl_seconds=settings.CACHE_TTL_SECONDS,
         access_flush_seconds=settings.ACCESS_LOG_FLUSH_SECONDS,
         expire_seconds=settings.EXPIRE_SECONDS,
-        request_key_days=settings.REQUEST_KEY_DAYS,
         metrics_bind=settings.METRICS_BIND,
         backup=BackupConfig(
             schedule=settings.BACKUP_SCHEDULE,
@@ -80,4 +81,5 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
             keep_days=settings.BACKUP_KEEP_DAYS,
             verifies=settings.BACKUP_VERIFY,
         ),
+        ages=settings.AGES,
     )

@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
 from zlib import crc32
@@ -14,23 +13,23 @@ from django.utils import timezone
 
 from memories.changes import rows
 from memories.services.access import log_accesses
+from memories.services.embedding import embed_tasks
 from memories.services.forget import expire_memories
-from memories.services.orchestrators import forget_orchestrators
-from memories.services.requests import forget_answers
-from memories.services.states import forget_expired_states
 from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
 from zmqbridge.backup_job import BackupWork
 from zmqbridge.config import OrchestratorConfig
-from zmqbridge.embedding_job import EmbeddingWork
+from zmqbridge.giving_way import GivingWay
 from zmqbridge.patience import Patience
+from zmqbridge.purge_job import PurgeWork
 
 logger = logging.getLogger(__name__)
 
 _FLUSH_BATCH = 5_000
-_PURGE_BATCH = 5_000
 _PURGE_SECONDS = 60.0
 _EMBED_SECONDS = 0.25
+# Small, so that a search which waits for the model or for these tasks does not wait long.
+_EMBED_BATCH = 4
 _INDEX_SECONDS = 180.0
 _MEASURE_SECONDS = 15.0
 _BACKUP_SECONDS = 2.0
@@ -135,15 +134,16 @@ def make_jobs(
 
     stopping = Event()
     index_build = IndexBuild()
-    purge = make_purge(config.request_key_days)
+    purge = GivingWay(PurgeWork(config.ages), count_writes, stopping)
+    embed = GivingWay(embed_some, count_writes, stopping)
     measuring = [Job("measuring", _MEASURE_SECONDS, measure, stopping)] if measure else []
     jobs = [
         *measuring,
         Job("heartbeat", 1.0, lambda: _beat(patience, report), stopping),
         Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses), stopping),
         Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories), stopping),
-        Job("purge", _PURGE_SECONDS, lambda: _alone("purge", purge), stopping),
-        Job("embedding", _EMBED_SECONDS, EmbeddingWork(count_writes, stopping), stopping),
+        Job("purge", _PURGE_SECONDS, purge, stopping),
+        Job("embedding", _EMBED_SECONDS, embed, stopping),
         # Not `_alone`: that opens a transaction, in which no index is built concurrently.
         Job("vector-index", _INDEX_SECONDS, index, stopping, index_build.cancel),
     ]
@@ -155,17 +155,9 @@ def make_jobs(
     return jobs
 
 
-def make_purge(kept_days: float) -> Callable[[], bool]:
-    """Work that drops what no promise needs any more: answers of requests, expired agent states,
-    rows of orchestrators that are gone."""
-
-    def purge() -> bool:
-        before = timezone.now() - timedelta(days=kept_days)
-        forget_orchestrators(before)
-        forget_expired_states(_PURGE_BATCH)
-        return forget_answers(before, _PURGE_BATCH) == _PURGE_BATCH
-
-    return purge
+def embed_some() -> bool:
+    """Embed a batch; returns whether there may be more."""
+    return embed_tasks(_EMBED_BATCH) == _EMBED_BATCH
 
 
 def flush_accesses(accesses: Accesses) -> bool:

@@ -15,6 +15,7 @@ from memories.admin import (
     profiles,
     relationships,
     requests,
+    retention,
     revisions,
     sessions,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "profiles",
     "relationships",
     "requests",
+    "retention",
     "revisions",
     "sessions",
 ]

@@ -45,6 +45,7 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             _list(_("Revisions"), "history", "revision"),
             _list(_("Accesses"), "visibility", "accesslog"),
             _list(_("Answers kept"), "done_all", "requestkey"),
+            _list(_("Erasures"), "delete_forever", "erasure"),
         ),
     ),
     (
@@ -55,6 +56,7 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             _list(_("Vectors"), "scatter_plot", "embedding"),
             _list(_("Embedding tasks"), "pending", "embeddingtask"),
             _list(_("Backups"), "backup", "backup"),
+            _list(_("Retention policies"), "auto_delete", "retentionpolicy"),
             _list(_("Installation"), "settings", "installation"),
         ),
     ),

@@ -10,6 +10,7 @@ from memories.models.orchestrators import Orchestrator
 from memories.models.profiles import UserProfile
 from memories.models.relationships import Relationship
 from memories.models.requests import RequestKey
+from memories.models.retention import Erasure, RetentionPolicy
 from memories.models.revisions import Revision
 from memories.models.sessions import Session
 
@@ -20,11 +21,13 @@ __all__ = [
     "Embedding",
     "EmbeddingModel",
     "EmbeddingTask",
+    "Erasure",
     "Installation",
     "MemoryEntry",
     "Orchestrator",
     "Relationship",
     "RequestKey",
+    "RetentionPolicy",
     "Revision",
     "Session",
     "UserProfile",

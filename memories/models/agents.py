@@ -9,7 +9,11 @@ from memories.models.sessions import Session
 
 class AgentState(OwnedModel):
     session = models.ForeignKey(
-        Session, models.CASCADE, related_name="agent_states", db_index=False
+        Session,
+        models.CASCADE,
+        related_name="agent_states",
+        db_index=False,
+        db_constraint=False,  # only the erasure of an owner removes sessions, and its states first
     )
     agent_id = models.CharField(max_length=ID_MAX_CHARACTERS)
     state = models.JSONField()

@@ -45,7 +45,11 @@ class Embedding(OwnedModel):
     """The vector of a memory's version. Without a fixed dimension, so that models can change."""
 
     memory = models.ForeignKey(
-        MemoryEntry, models.CASCADE, related_name="embeddings", db_index=False
+        MemoryEntry,
+        models.CASCADE,
+        related_name="embeddings",
+        db_index=False,
+        db_constraint=False,  # as of revisions
     )
     model = models.ForeignKey(
         EmbeddingModel, models.PROTECT, related_name="embeddings", db_index=False

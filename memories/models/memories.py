@@ -92,6 +92,12 @@ class MemoryEntry(OwnedModel):
                 name="memories_deleted",
                 condition=Q(deleted_at__isnull=False),
             ),
+            # an owner's trash, and the rest of an owner to be exported or erased
+            models.Index(
+                fields=["owner_id", "deleted_at"],
+                name="memories_deleted_of_owner",
+                condition=Q(deleted_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

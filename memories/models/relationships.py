@@ -9,10 +9,18 @@ from memories.models.owned import OwnedModel
 
 class Relationship(OwnedModel):
     source = models.ForeignKey(
-        MemoryEntry, models.CASCADE, related_name="relationships", db_index=False
+        MemoryEntry,
+        models.CASCADE,
+        related_name="relationships",
+        db_index=False,
+        db_constraint=False,  # as of revisions
     )
     target = models.ForeignKey(
-        MemoryEntry, models.CASCADE, related_name="relationships_to", db_index=False
+        MemoryEntry,
+        models.CASCADE,
+        related_name="relationships_to",
+        db_index=False,
+        db_constraint=False,  # as of revisions
     )
     relationship_type = models.CharField(max_length=64)
     strength = models.FloatField(default=1.0)

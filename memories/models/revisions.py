@@ -1,6 +1,7 @@
 """Revisions: what a memory held before each change, by whom, in the change's own transaction."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -11,7 +12,13 @@ from memories.models.owned import OwnedModel
 
 class Revision(OwnedModel):
     memory = models.ForeignKey(
-        MemoryEntry, models.CASCADE, related_name="revisions", db_index=False
+        MemoryEntry,
+        models.CASCADE,
+        related_name="revisions",
+        db_index=False,
+        # PostgreSQL would look for rows that point to each memory that is purged, and no index
+        # begins with the memory alone. The purge and the erasure remove them first, by owner.
+        db_constraint=False,
     )
     version = models.PositiveIntegerField(help_text="the version of the memory that this was")
     action = models.CharField(max_length=16, help_text="what was then done to it")
@@ -47,6 +54,8 @@ class Revision(OwnedModel):
                 name="revisions_of_operation",
                 condition=~Q(operation_id=""),
             ),
+            # the purge; rows come in the order of their times, so that a few kilobytes suffice
+            BrinIndex(fields=["changed_at"], name="revisions_by_age", autosummarize=True),
         ]
 
     def __str__(self) -> str:

@@ -71,7 +71,7 @@ def expire_memories() -> bool:
     """Mark a batch of what has expired; returns whether there may be more."""
     found = rows(
         """
-        SELECT owner_id, id, expires_at FROM memory_entries
+        SELECT owner_id, id, now() FROM memory_entries
         WHERE deleted_at IS NULL AND expires_at <= now() ORDER BY expires_at LIMIT %s""",
         [EXPIRE_BATCH],
     )

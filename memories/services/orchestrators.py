@@ -1,7 +1,5 @@
 """Which orchestrators run now, by the rows that they keep. Called by commands and jobs."""
 
-from datetime import datetime
-
 from memories.changes import rows
 
 # Each writes its row once a second.
@@ -17,9 +15,3 @@ def running_orchestrators() -> list[str]:
         ORDER BY instance"""
     )
     return [instance for (instance,) in found]
-
-
-def forget_orchestrators(seen_before: datetime) -> int:
-    """Drop the rows of those that are long gone; returns how many."""
-    gone = rows("DELETE FROM orchestrators WHERE seen_at < %s RETURNING instance", [seen_before])
-    return len(gone)

@@ -51,16 +51,3 @@ def keep_answers(answers: Mapping[KeyedRequest, Any], at: datetime) -> None:
             [msgspec.json.encode(answer).decode() for answer in answers.values()],
         ],
     )
-
-
-def forget_answers(before: datetime, limit: int) -> int:
-    """Drop up to `limit` answers that are older than `before`; returns how many it dropped."""
-    return len(
-        rows(
-            """
-            DELETE FROM request_keys WHERE id IN (
-                SELECT id FROM request_keys WHERE created_at < %s ORDER BY created_at LIMIT %s)
-            RETURNING id""",
-            [before, limit],
-        )
-    )

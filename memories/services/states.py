@@ -96,15 +96,3 @@ def _seen(
     _: str, agent_id: str, state: str, updated_at: datetime, expires_at: datetime | None
 ) -> StateSeen:
     return StateSeen(agent_id, raw(state), updated_at, expires_at)
-
-
-def forget_expired_states(limit: int) -> int:
-    """Drop up to `limit` states that have expired; returns how many."""
-    gone = rows(
-        """
-        DELETE FROM agent_states WHERE id IN (
-            SELECT id FROM agent_states WHERE expires_at <= now() LIMIT %s)
-        RETURNING id""",
-        [limit],
-    )
-    return len(gone)

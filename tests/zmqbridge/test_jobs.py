@@ -17,8 +17,9 @@ from tests.factories import new_memory, wait_until
 from zmqbridge import jobs
 from zmqbridge.accesses import Accesses
 from zmqbridge.config import read_config
-from zmqbridge.jobs import Job, make_jobs, make_purge
+from zmqbridge.jobs import Job, make_jobs
 from zmqbridge.patience import Patience
+from zmqbridge.purge_job import PurgeWork
 
 
 def test_it_goes_on_after_a_failure(caplog):
@@ -87,7 +88,6 @@ def all_jobs():
 
 def test_the_purge_drops_what_is_long_over_and_nothing_else(db):
     long_ago, now = timezone.now() - timedelta(days=30), timezone.now()
-    config = read_config(settings, ())
     for instance, seen_at in (("gone", long_ago), ("here", now)):
         Orchestrator.objects.create(
             instance=instance, version="0", started_at=long_ago, seen_at=seen_at
@@ -103,7 +103,8 @@ def test_the_purge_drops_what_is_long_over_and_nothing_else(db):
             updated_at=long_ago,
             expires_at=expires_at,
         )
-    purge = make_purge(config.request_key_days)
-    assert purge() is False
+    purge = PurgeWork(settings.AGES)
+    while purge():
+        pass
     assert [row.instance for row in Orchestrator.objects.all()] == ["here"]
     assert [state.agent_id for state in AgentState.objects.all()] == ["lives"]

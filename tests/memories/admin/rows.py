@@ -12,11 +12,13 @@ from memories.models import (
     Embedding,
     EmbeddingModel,
     EmbeddingTask,
+    Erasure,
     Installation,
     MemoryEntry,
     Orchestrator,
     Relationship,
     RequestKey,
+    RetentionPolicy,
     Revision,
     Session,
     UserProfile,
@@ -32,11 +34,13 @@ LISTED = (
     Embedding,
     EmbeddingModel,
     EmbeddingTask,
+    Erasure,
     Installation,
     MemoryEntry,
     Orchestrator,
     Relationship,
     RequestKey,
+    RetentionPolicy,
     Revision,
     Session,
     UserProfile,
@@ -84,6 +88,10 @@ def _add_one():
     )
     RequestKey.objects.create(id=name[:22], answer={"deleted": True}, created_at=now, **owner)
     UserProfile.objects.create(user_id=name, created_at=now, updated_at=now, **owner)
+    RetentionPolicy.objects.create(name=name, older_than_days=30, created_at=now)
+    Erasure.objects.create(
+        id=name, owner_digest="0" * 64, counts={"sessions": 1}, erased_at=now, erased_by="anna"
+    )
     Orchestrator.objects.create(
         instance=name,
         endpoints=["tcp://127.0.0.1:5570"],

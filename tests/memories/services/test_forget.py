@@ -78,7 +78,7 @@ def test_an_unknown_session_deletes_nothing():
 
 
 class TestExpiry:
-    def test_marks_what_is_past_as_deleted_since_then(self):
+    def test_marks_what_is_past_as_deleted_since_it_was_found(self):
         past, now, kept, never = store(), store(), store(), store()
         set_expiry(past, database_now() - timedelta(hours=1))
         set_expiry(now, database_now())
@@ -86,8 +86,8 @@ class TestExpiry:
         assert expire_memories() is False
         assert alive() >= {never}
         rows = {row.id: row for row in MemoryEntry.all_objects.all()}
-        assert rows[past].deleted_at == rows[past].expires_at
-        assert rows[now].deleted_at == database_now()
+        assert rows[past].deleted_at == rows[now].deleted_at == database_now()
+        assert rows[past].expires_at == database_now() - timedelta(hours=1)
         assert rows[kept].deleted_at is rows[never].deleted_at is None
         assert set(Revision.objects.values_list("action", flat=True)) == {"expire"}
         expire_memories()

@@ -1,4 +1,4 @@
-"""The embedding job gives way to writes, and stops when it is told."""
+"""Background work gives way to writes, and stops when it is told."""
 
 from threading import Event
 
@@ -7,7 +7,8 @@ import pytest
 from memories.models import Embedding
 from memories.services.store import store_memories
 from tests.factories import new_memory, store
-from zmqbridge.embedding_job import EmbeddingWork
+from zmqbridge.giving_way import GivingWay
+from zmqbridge.jobs import embed_some
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +28,7 @@ class Pauses(Event):
 def test_it_goes_on_while_there_may_be_more(trial):
     store_memories([new_memory(str(number)) for number in range(10)])
     pauses = Pauses()
-    work = EmbeddingWork(lambda: 0, pauses)
+    work = GivingWay(embed_some, lambda: 0, pauses)
     assert [work(), work(), work()] == [True, True, False]
     assert Embedding.objects.count() == 10
     assert pauses.seconds == []
@@ -38,11 +39,11 @@ def test_it_takes_a_tenth_of_the_time_while_writes_wait(trial):
     writes = iter([0, 1000])
     pauses = Pauses()
     trial.before = lambda _: Event().wait(0.02)
-    EmbeddingWork(lambda: next(writes), pauses)()
+    GivingWay(embed_some, lambda: next(writes), pauses)()
     [seconds] = pauses.seconds
     assert seconds >= 9 * 0.02
 
 
 def test_it_does_nothing_without_a_model(db):
     store("words")
-    assert EmbeddingWork(lambda: 0, Event())() is False
+    assert GivingWay(embed_some, lambda: 0, Event())() is False

@@ -1,0 +1,23 @@
+"""Work that one process does at a time, whatever the number of orchestrators and commands."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zlib import crc32
+
+from django.db import connection
+
+from memories.changes import rows
+
+
+@contextmanager
+def held_alone(name: str) -> Iterator[bool]:
+    """Whether this connection now has the lock of that name; nobody waits for it.
+
+    It spans transactions, and goes with the connection if that breaks.
+    """
+    [(is_mine,)] = rows("SELECT pg_try_advisory_lock(%s)", [crc32(name.encode())])
+    try:
+        yield is_mine
+    finally:
+        if is_mine and connection.is_usable():
+            rows("SELECT pg_advisory_unlock(%s)", [crc32(name.encode())])
