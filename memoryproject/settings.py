@@ -15,6 +15,7 @@ from django.templatetags.static import static
 
 from memories.chat.options import ChatOptions
 from memories.embedders.options import EmbedderOptions, OpenAiOptions
+from memories.logs import log_settings
 from memories.services.ages import Ages
 from memories.services.weights import Weights
 
@@ -313,16 +314,6 @@ def _metrics_bind() -> tuple[str, int] | None:
 # What can be seen of it from outside
 METRICS_BIND = _metrics_bind()
 LOG_LEVEL = _choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        "memories": {"level": LOG_LEVEL},
-        "zmqbridge": {"level": LOG_LEVEL},
-    },
-}
+LOG_FORMAT = _choice("LOG_FORMAT", "readable", {"readable", "json"})
+SLOW_REQUEST_MS = _number("SLOW_REQUEST_MS", 1000, 0, 3_600_000)
+LOGGING = log_settings(LOG_LEVEL, LOG_FORMAT)

@@ -20,6 +20,7 @@ from zmqbridge.handlers import HANDLERS, LaneName
 from zmqbridge.latencies import Latencies
 from zmqbridge.metrics.families import Families, Sources
 from zmqbridge.metrics.measuring import Measuring
+from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
 from zmqbridge.patience import Patience
 from zmqbridge.payloads import BatchCreatePayload, CreatePayload
@@ -237,6 +238,7 @@ def exported_families():
     return Families(
         Sources(
             latencies=Latencies(),
+            observer=Observer(Latencies()),
             lanes={},
             outbox=Outbox(None, 1, 1),
             cache=ReadCache(1, 1, 1),

@@ -73,7 +73,7 @@ class Answerer:
         except (WireError, MemoriesError) as error:
             return error
         except Exception as error:  # a fault of ours must not cost the batch its replies
-            return self._fault(error)
+            return self._fault(error, request)
 
     def _groups(
         self, tasks: Sequence[tuple[int, Task]]
@@ -98,7 +98,8 @@ class Answerer:
             return serve(tasks)
         except Exception as error:  # the boundary of a batch: one fault answers only its own task
             if len(tasks) == 1:
-                return [error if isinstance(error, MemoriesError) else self._fault(error)]
+                known = isinstance(error, MemoriesError)
+                return [error if known else self._fault(error, tasks[0].ask.request)]
             return [self._guarded(serve, [task])[0] for task in tasks]
 
     def _change(self, tasks: Sequence[Task]) -> Sequence[Any]:
@@ -153,9 +154,10 @@ class Answerer:
             data = data | self._report()
         return encode_success(request.action, request.request_id, data)
 
-    def _fault(self, error: Exception) -> WireError:
+    def _fault(self, error: Exception, request: Request) -> WireError:
         reference = secrets.token_hex(6)
-        logger.error("Fault %s", reference, exc_info=error)
+        told = {"reference": reference, "action": request.action, "request_id": request.request_id}
+        logger.error("Fault %s in %s", reference, request.action, exc_info=error, extra=told)
         refused = isinstance(error, DatabaseError)
         what = "The database refused this" if refused else "Something went wrong"
         return WireError(

@@ -1,5 +1,6 @@
 """The orchestrator's configuration, frozen. The command reads it from the settings once."""
 
+import math
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,7 @@ class OrchestratorConfig:
     expire_seconds: float
     ages: Ages
     backup: BackupConfig
+    slow_seconds: float = math.inf
     metrics_bind: tuple[str, int] | None = None  # host and port
 
 
@@ -73,6 +75,7 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
         cache_ttl_seconds=settings.CACHE_TTL_SECONDS,
         access_flush_seconds=settings.ACCESS_LOG_FLUSH_SECONDS,
         expire_seconds=settings.EXPIRE_SECONDS,
+        slow_seconds=settings.SLOW_REQUEST_MS / 1000 or math.inf,
         metrics_bind=settings.METRICS_BIND,
         backup=BackupConfig(
             schedule=settings.BACKUP_SCHEDULE,

@@ -17,7 +17,7 @@ import msgspec
 from django.db import connection
 
 from zmqbridge.protocol import Request
-from zmqbridge.routing import Reply, Route
+from zmqbridge.routing import Reply, Route, reply_to
 
 logger = logging.getLogger(__name__)
 
@@ -189,9 +189,12 @@ class Lane:
             self._behind.wait_answered(max(waiting.after for waiting in batch))
         began = time.monotonic()
         bodies = self._answer([waiting.request for waiting in batch])
+        done = time.monotonic()
         self._deliver(
             [
-                Reply(waiting.route, body, waiting.request.action, waiting.since, self.name)
+                reply_to(
+                    waiting.request, waiting.route, body, waiting.since, self.name, began, done
+                )
                 for waiting, body in zip(batch, bodies, strict=True)
             ]
         )
@@ -199,7 +202,7 @@ class Lane:
             self.answered += len(batch)
             self._batches[bisect_left(BATCH_BOUNDS, len(batch))] += 1
             self._waited_seconds += len(batch) * began - sum(waiting.since for waiting in batch)
-            self._busy_seconds += time.monotonic() - began
+            self._busy_seconds += done - began
             if self._in_turn(batch[0].request):
                 self._turn_is_taken = False
             self._changed.notify_all()

@@ -26,6 +26,7 @@ from zmqbridge.listener import Listener
 from zmqbridge.metrics.endpoint import MetricsEndpoint
 from zmqbridge.metrics.families import Families, Sources
 from zmqbridge.metrics.measuring import Measuring
+from zmqbridge.observer import Observer
 from zmqbridge.patience import Patience
 from zmqbridge.server import Server
 
@@ -53,13 +54,14 @@ class Orchestrator:
         self._cache = ReadCache(config.cache_entries, config.cache_bytes, config.cache_ttl_seconds)
         self._accesses = Accesses()
         self._latencies = Latencies()
+        self._observer = Observer(self._latencies, slow_seconds=config.slow_seconds)
         self._measuring = Measuring()
         self._patience = Patience(config.reconnect_seconds, self._stopping)
         self._server = Server(
             config.server,
             cache=self._cache,
             accesses=self._accesses,
-            latencies=self._latencies,
+            observer=self._observer,
             problems=self.problems,
         )
         self._answerer = Answerer(self._cache, self._accesses, self._patience, self.report)
@@ -175,6 +177,7 @@ class Orchestrator:
     def _make_metrics(self, bind: tuple[str, int]) -> MetricsEndpoint:
         sources = Sources(
             latencies=self._latencies,
+            observer=self._observer,
             lanes=self._lanes,
             outbox=self._server.outbox,
             cache=self._cache,

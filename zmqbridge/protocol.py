@@ -50,6 +50,7 @@ class Request(msgspec.Struct, frozen=True):
     payload: bytes
     timestamp: str
     received_at: datetime
+    traceparent: str = ""
 
 
 class _Failure(msgspec.Struct):

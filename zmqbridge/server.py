@@ -20,7 +20,7 @@ from zmqbridge.cache import ReadCache
 from zmqbridge.clock import ReceiptClock
 from zmqbridge.config import ServerConfig
 from zmqbridge.handlers import HANDLERS, LaneName
-from zmqbridge.latencies import Latencies
+from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
 from zmqbridge.payloads import ReadPayload
 from zmqbridge.protocol import (
@@ -31,12 +31,11 @@ from zmqbridge.protocol import (
     encode_error,
     encode_ping,
     encode_success,
-    error_code,
     read_envelope,
     readable,
     refuse_nul,
 )
-from zmqbridge.routing import Offers, Reply
+from zmqbridge.routing import Offers, Reply, reply_to
 
 logger = logging.getLogger(__name__)
 
@@ -58,13 +57,13 @@ class Server:
         *,
         cache: ReadCache,
         accesses: Accesses,
-        latencies: Latencies,
+        observer: Observer,
         problems: Callable[[], dict[str, str]],
     ) -> None:
         self._config = config
         self._cache = cache
         self._accesses = accesses
-        self._latencies = latencies
+        self._observer = observer
         self._problems = problems
         self._clock = ReceiptClock()
         self._ready: deque[Reply] = deque()
@@ -152,8 +151,7 @@ class Server:
         while self._ready:
             reply = self._ready.popleft()
             self.outbox.send(reply.route, reply.body)
-            seconds = time.monotonic() - reply.since
-            self._latencies.note(reply.action, seconds, error_code(reply.body))
+            self._observer.note(reply)
             if reply.lane == LaneName.HEAVY and HANDLERS[reply.action].keyed:
                 self._heavy_changes -= 1
 
@@ -174,14 +172,13 @@ class Server:
             at_once = self._answer_at_once(request)
         except WireError as error:
             action, request_id = readable(body)
-            self._ready.append(
-                Reply(route, encode_error(action, request_id, error), "refused", since)
-            )
+            refusal = encode_error(action, request_id, error)
+            self._ready.append(Reply(route, refusal, "refused", since, request_id=request_id))
         else:
             if at_once is None:
                 at_once = self._offer(route, request, since)
             if at_once is not None:
-                self._ready.append(Reply(route, at_once, request.action, since))
+                self._ready.append(reply_to(request, route, at_once, since))
         self._send_ready()
 
     def _answer_at_once(self, request: Request) -> bytes | None:

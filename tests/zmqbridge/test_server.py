@@ -13,6 +13,7 @@ from zmqbridge.config import ServerConfig
 from zmqbridge.handlers import LaneName
 from zmqbridge.lanes import Lane
 from zmqbridge.latencies import Latencies
+from zmqbridge.observer import Observer
 from zmqbridge.protocol import encode_success
 from zmqbridge.server import Server
 
@@ -34,7 +35,7 @@ class Running:
             ServerConfig(("tcp://127.0.0.1:0",), max_body_bytes=MAX_BODY_BYTES, **config),
             cache=self.cache,
             accesses=self.accesses,
-            latencies=self.latencies,
+            observer=Observer(self.latencies),
             problems=lambda: self.problems,
         )
         self.lanes = {
@@ -288,7 +289,7 @@ class TestStopping:
             ServerConfig((endpoint, "tcp://127.0.0.1:0")),
             cache=trusted_cache(),
             accesses=Accesses(),
-            latencies=Latencies(),
+            observer=Observer(Latencies()),
             problems=dict,
         )
         bound = server.bind()

@@ -16,6 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from memories.logs import LineHandler
 from memories.services.embedder_use import uses
 from memories.services.measures import Measures
 from zmqbridge import VERSION
@@ -26,6 +27,7 @@ from zmqbridge.jobs import Job
 from zmqbridge.lanes import BATCH_BOUNDS, Lane
 from zmqbridge.latencies import BOUNDS_SECONDS, Latencies
 from zmqbridge.metrics.measuring import Measuring
+from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
 from zmqbridge.patience import Patience
 
@@ -35,6 +37,7 @@ Samples = Iterable[tuple[str, float]]
 @dataclass(frozen=True, slots=True)
 class Sources:
     latencies: Latencies
+    observer: Observer
     lanes: Mapping[LaneName, Lane]
     outbox: Outbox
     cache: ReadCache
@@ -53,6 +56,9 @@ class Families(Collector):
     def collect(self) -> Iterator[Metric]:
         yield _gauge("build_info", "1, with the version that runs.", "version", [(VERSION, 1)])
         yield from _of_requests(self._sources.latencies)
+        yield _counter(
+            "slow_requests", "Those above SLOW_REQUEST_MS.", value=self._sources.observer.slow
+        )
         yield from _of_lanes(self._sources.lanes)
         yield from _of_outbox(self._sources.outbox)
         yield from _of_cache(self._sources.cache)
@@ -60,6 +66,11 @@ class Families(Collector):
         yield from _of_embedder()
         yield from _of_database(self._sources.patience, self._sources.measuring)
         yield from _of_measures(self._sources.measuring.latest)
+        yield _counter(
+            "log_lines_lost",
+            "Log lines that could not be written.",
+            value=LineHandler.lines_lost,
+        )
         yield _counter(
             "accesses_lost",
             "Accesses that the log did not take, because too many waited to be written.",

@@ -47,8 +47,7 @@ class Command(BaseCommand):
             endpoints = orchestrator.start()
         except zmq.ZMQError as error:
             raise CommandError(f"An endpoint cannot be bound: {error}.") from error
-        self.stdout.write(f"ready {' '.join(endpoints)}")
-        self.stdout.flush()
+        self._say_ready(endpoints)
         dead: list[str] = []
         while not dead and not stop.wait(_WATCH_SECONDS):
             dead = orchestrator.dead_threads()
@@ -57,6 +56,15 @@ class Command(BaseCommand):
             raise CommandError(f"Stopped, because these threads died: {', '.join(dead)}.")
         if not in_time:
             raise CommandError("Stopped with requests unanswered: the grace period was over.")
+
+    def _say_ready(self, endpoints: list[str]) -> None:
+        try:
+            self.stdout.write(f"ready {' '.join(endpoints)}")
+            self.stdout.flush()
+        except OSError as error:
+            logger.warning("Ready, but nobody can be told: %s.", error.strerror)
+            # What Python's buffer still holds would be tried again at the exit, and fail it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _stop_on_signals() -> Event:

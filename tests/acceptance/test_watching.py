@@ -1,0 +1,82 @@
+"""What an orchestrator tells of itself: logs, metrics."""
+
+import json
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from .processes import REPOSITORY, Orchestrator, environment, wait_until
+from .wire import create, new_name
+
+
+def metrics_of(url):
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        return reply.read().decode()
+
+
+def test_json_lines_carry_the_id_that_the_client_sees(start, connect):
+    orchestrator = start(LOG_FORMAT="json", LOG_LEVEL="DEBUG", METRICS_BIND="127.0.0.1:0")
+    reply = connect(orchestrator).ask(create(new_name("s"), "text"))
+    lines = [json.loads(line) for line in orchestrator.errors().splitlines()]
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    told = wait_until(
+        lambda: [
+            line
+            for line in map(json.loads, orchestrator.errors().splitlines())
+            if line.get("request_id") == reply["request_id"]
+        ]
+    )
+    assert [(line["action"], line["outcome"], line["level"]) for line in told] == [
+        ("create", "success", "DEBUG")
+    ]
+
+
+@pytest.fixture
+def free_address():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture
+def full_disk(server, free_address):
+    """One whose standard error goes to a disk without room."""
+    orchestrator = Orchestrator(
+        Path("/dev/full"), **server.settings, LOG_LEVEL="DEBUG", METRICS_BIND=free_address
+    )
+    yield orchestrator.wait_ready()
+    orchestrator.close()
+
+
+def test_a_full_log_disk_stops_nothing_and_is_counted(full_disk, free_address, connect):
+    peer = connect(full_disk)
+    session = new_name("s")
+    assert all(peer.data(create(session, str(number))) for number in range(20))
+    lost = "memories_log_lines_lost_total "
+    told = metrics_of(f"http://{free_address}/metrics")
+    [count] = [line for line in told.splitlines() if line.startswith(lost)]
+    assert float(count.removeprefix(lost)) >= 20
+    code, _ = full_disk.stop()
+    assert code == 0
+
+
+def test_a_full_disk_under_both_outputs_stops_no_start(server, free_address, connect):
+    endpoint = f"tcp://{free_address}"
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run_orchestrator", "--bind", endpoint],
+            cwd=REPOSITORY,
+            env=environment(**server.settings),
+            stdout=full,
+            stderr=full,
+        )
+    try:
+        assert connect(endpoint).data(create(new_name("s"), "text"), seconds=60)
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
