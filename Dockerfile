@@ -8,8 +8,8 @@ ENV PYTHONUNBUFFERED=1 \
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/memories memories
 
 WORKDIR /app
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+COPY requirements.txt requirements-traces.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt -r requirements-traces.txt
 
 # WhiteNoise serves the admin's static files out of the packages: there is nothing to collect.
 COPY manage.py ./

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 _STANDARD_ERROR = 2
+_RARE_SECONDS = 60
 
 
 class LineHandler(logging.Handler):
@@ -25,6 +26,21 @@ class LineHandler(logging.Handler):
             LineHandler.lines_lost += 1
 
 
+class RareLines(logging.Filter):
+    """Lets a line pass each minute: a collector of traces that is away is told of every 5 seconds
+    by its library, and for days."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet_until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.created < self._quiet_until:
+            return False
+        self._quiet_until = record.created + _RARE_SECONDS
+        return True
+
+
 def log_settings(level: str, form: str) -> dict[str, Any]:
     """Django's LOGGING. `form`: `readable` or `json`, one object a line."""
     return {
@@ -39,7 +55,19 @@ def log_settings(level: str, form: str) -> dict[str, Any]:
                 "timestamp": "time",
             },
         },
-        "handlers": {"stderr": {"class": "memories.logs.LineHandler", "formatter": form}},
+        "filters": {"rare": {"()": "memories.logs.RareLines"}},
+        "handlers": {
+            "stderr": {"class": "memories.logs.LineHandler", "formatter": form},
+            "rarely": {
+                "class": "memories.logs.LineHandler",
+                "formatter": form,
+                "filters": ["rare"],
+            },
+        },
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {"memories": {"level": level}, "zmqbridge": {"level": level}},
+        "loggers": {
+            "memories": {"level": level},
+            "zmqbridge": {"level": level},
+            "opentelemetry": {"handlers": ["rarely"], "level": "ERROR", "propagate": False},
+        },
     }

@@ -311,8 +311,21 @@ def _metrics_bind() -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
+def _traces_endpoint() -> str:
+    """Where spans are sent; "" where they are not wanted."""
+    url = str(env.str("TRACES_ENDPOINT", default=""))
+    if url and not url.startswith(("http://", "https://")):
+        raise ImproperlyConfigured(
+            f"TRACES_ENDPOINT is {url!r}; give the URL of an OTLP collector over HTTP, as "
+            "http://127.0.0.1:4318, or nothing."
+        )
+    return url
+
+
 # What can be seen of it from outside
 METRICS_BIND = _metrics_bind()
+TRACES_ENDPOINT = _traces_endpoint()
+TRACES_SHARE = _number("TRACES_SHARE", 1, 0, 1)
 LOG_LEVEL = _choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOG_FORMAT = _choice("LOG_FORMAT", "readable", {"readable", "json"})
 SLOW_REQUEST_MS = _number("SLOW_REQUEST_MS", 1000, 0, 3_600_000)

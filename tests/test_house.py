@@ -108,6 +108,7 @@ def test_the_newest_migration_is_named():
 def pins():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     lines += (ROOT / "requirements-dev.txt").read_text().splitlines()
+    lines += (ROOT / "requirements-traces.txt").read_text().splitlines()
     wanted = (line.partition("#")[0].strip() for line in lines)
     return [line for line in wanted if line and not line.startswith("-r")]
 
@@ -124,7 +125,8 @@ def test_pins_are_exact_and_installed():
 
 
 def test_what_the_packages_import_is_pinned():
-    runtime = (ROOT / "requirements.txt").read_text()
+    names = ("requirements.txt", "requirements-traces.txt")
+    runtime = "\n".join((ROOT / name).read_text() for name in names)
     pinned = {canonical(name) for name in re.findall(r"^[\w.-]+", runtime, re.M)}
     providers = importlib.metadata.packages_distributions()
     foreign = imported_names() - sys.stdlib_module_names - set(PACKAGES)

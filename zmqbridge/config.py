@@ -53,6 +53,8 @@ class OrchestratorConfig:
     backup: BackupConfig
     slow_seconds: float = math.inf
     metrics_bind: tuple[str, int] | None = None  # host and port
+    traces_endpoint: str = ""
+    traces_share: float = 1.0
 
 
 def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorConfig:
@@ -77,6 +79,8 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
         expire_seconds=settings.EXPIRE_SECONDS,
         slow_seconds=settings.SLOW_REQUEST_MS / 1000 or math.inf,
         metrics_bind=settings.METRICS_BIND,
+        traces_endpoint=settings.TRACES_ENDPOINT,
+        traces_share=settings.TRACES_SHARE,
         backup=BackupConfig(
             schedule=settings.BACKUP_SCHEDULE,
             manage=(sys.executable, str(settings.BASE_DIR / "manage.py")),

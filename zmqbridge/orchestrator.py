@@ -29,6 +29,7 @@ from zmqbridge.metrics.measuring import Measuring
 from zmqbridge.observer import Observer
 from zmqbridge.patience import Patience
 from zmqbridge.server import Server
+from zmqbridge.tracing import start_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,16 @@ class Orchestrator:
         self._cache = ReadCache(config.cache_entries, config.cache_bytes, config.cache_ttl_seconds)
         self._accesses = Accesses()
         self._latencies = Latencies()
-        self._observer = Observer(self._latencies, slow_seconds=config.slow_seconds)
+        self._tracing = (
+            start_tracing(config.traces_endpoint, config.traces_share, self.instance)
+            if config.traces_endpoint
+            else None
+        )
+        self._observer = Observer(
+            self._latencies,
+            slow_seconds=config.slow_seconds,
+            trace=self._tracing.note if self._tracing else None,
+        )
         self._measuring = Measuring()
         self._patience = Patience(config.reconnect_seconds, self._stopping)
         self._server = Server(
@@ -108,6 +118,8 @@ class Orchestrator:
         self._server.close(deadline)
         if self._metrics:
             self._metrics.close()
+        if self._tracing:
+            self._tracing.stop(deadline)
         self._listener.stop()
         for job in self._jobs:
             job.stop()

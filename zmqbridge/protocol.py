@@ -67,6 +67,7 @@ class _Envelope(msgspec.Struct):
     session_id: str | None = None
     payload: msgspec.Raw = msgspec.Raw()
     timestamp: str | None = None
+    traceparent: msgspec.Raw = msgspec.Raw()
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
@@ -78,6 +79,7 @@ _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 _WHITE_SPACE = b" \t\r\n"
+_TRACEPARENT_BYTES = 57  # with the quotes
 _NULLS = (b"", b"null")
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _Place = tuple["_Place | None", str]  # a step in a value, after the steps that lead there
@@ -104,7 +106,13 @@ def read_envelope(body: bytes, received_at: datetime, max_body_bytes: int) -> Re
         bytes(envelope.payload) or b"{}",
         envelope.timestamp or "",
         received_at,
+        _read_traceparent(bytes(envelope.traceparent)),
     )
+
+
+def _read_traceparent(raw: bytes) -> str:
+    """What is none by its length (in quotes) counts as absent: no request fails over it."""
+    return raw[1:-1].decode() if len(raw) == _TRACEPARENT_BYTES else ""
 
 
 def readable(body: bytes) -> tuple[str | None, str]:

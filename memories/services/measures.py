@@ -6,8 +6,20 @@ Called by the job that measures, now and then; never by a scrape.
 from dataclasses import dataclass, field
 
 from memories.changes import rows
+from memories.services.backups import Kind, last_backup, last_failure
 from memories.services.embedding import MAX_ATTEMPTS
 from memories.services.filling import count_tasks
+
+
+@dataclass(frozen=True, slots=True)
+class BackupMeasures:
+    """Times are Unix seconds, 0 where there is none. `failed`: the last try did."""
+
+    kind: str
+    made_timestamp_seconds: float
+    verified_timestamp_seconds: float
+    bytes: int
+    failed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,7 @@ class Measures:
     database_bytes: int = 0
     connections: dict[str, int] = field(default_factory=dict)
     max_connections: int = 0
+    backups: tuple[BackupMeasures, ...] = ()
 
 
 def measure_database() -> Measures:
@@ -37,6 +50,19 @@ def measure_database() -> Measures:
         database_bytes=database_bytes,
         connections=_count_connections(),
         max_connections=max_connections,
+        backups=tuple(_measure_backup(kind) for kind in Kind),
+    )
+
+
+def _measure_backup(kind: Kind) -> BackupMeasures:
+    last = last_backup(kind)
+    verified_at = last.verified_at if last else None
+    return BackupMeasures(
+        kind=kind.value,
+        made_timestamp_seconds=last.made_at.timestamp() if last else 0,
+        verified_timestamp_seconds=verified_at.timestamp() if verified_at else 0,
+        bytes=last.size_bytes if last else 0,
+        failed=last_failure(kind) is not None,
     )
 
 

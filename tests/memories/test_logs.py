@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memories.logs import LineHandler, log_settings
+from memories.logs import LineHandler, RareLines, log_settings
 
 
 @pytest.fixture
@@ -42,3 +42,12 @@ def test_a_line_that_cannot_be_written_is_counted(told_as_json, monkeypatch):
         monkeypatch.setattr("memories.logs._STANDARD_ERROR", unwritable.fileno())
         told_as_json.error("nobody hears this")
     assert LineHandler.lines_lost == lost + 1
+
+
+def test_what_repeats_for_days_is_told_once_a_minute():
+    rare = RareLines()
+    passed = []
+    for second in range(0, 121, 5):
+        record = logging.makeLogRecord({"created": 1000.0 + second})
+        passed += [second] if rare.filter(record) else []
+    assert passed == [0, 60, 120]

@@ -3,12 +3,15 @@
 import socket
 import urllib.request
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from memories.services.backups import BackupSeen, record_backup
+from memories.services.measures import measure_database
 from tests.factories import SESSION, Peer, create, wait_until
 from zmqbridge.config import read_config
 from zmqbridge.metrics.endpoint import MetricsEndpoint
@@ -100,3 +103,13 @@ def test_an_orchestrator_serves_without_its_metrics(transactional_db):
         assert peer.ask("create", create())["status"] == "success"
         peer.close()
         assert orchestrator.stop()
+
+
+def test_the_age_of_backups_can_be_seen(db):
+    made_at = datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
+    for kind in ("dump", "base"):
+        record_backup(BackupSeen(kind=kind, made_at=made_at, host="here", path="/b", size_bytes=7))
+    backups = {each.kind: each for each in measure_database().backups}
+    assert backups.keys() == {"dump", "base"}
+    assert backups["dump"].made_timestamp_seconds == made_at.timestamp()
+    assert (backups["base"].bytes, backups["base"].failed) == (7, False)

@@ -31,13 +31,15 @@ class Options(TypedDict, total=False):
 
     `timeout_seconds` is the one deadline of the call, retries included. `request_id` (up to 255
     characters) and `timestamp` (aware) are made up where they are left out; a change that is sent
-    again with the same ones and the same arguments is carried out once.
+    again with the same ones and the same arguments is carried out once. `traceparent` (W3C trace
+    context) ties the orchestrator's spans to the caller's.
     """
 
     timeout_seconds: float
     request_id: str
     timestamp: datetime
     agent_id: str
+    traceparent: str
 
 
 class SessionOptions(Options, total=False):
@@ -132,6 +134,8 @@ def prepare(call: Call[Any], defaults: Defaults) -> Outgoing:
         "payload": _payload(call, options.get("agent_id", defaults.agent_id)),
         "timestamp": wire_time(options.get("timestamp", datetime.now(UTC)), "timestamp"),
     }
+    if traceparent := options.get("traceparent"):
+        envelope["traceparent"] = traceparent
     timeout_seconds = options.get("timeout_seconds", defaults.timeout_seconds)
     if not (0 < timeout_seconds < math.inf):
         raise UnusableArgument(f"timeout_seconds is {timeout_seconds}; it is above 0 and finite.")

@@ -222,6 +222,15 @@ def _of_measures(measures: Measures) -> Iterator[Metric]:
         "How many PostgreSQL allows.",
         value=measures.max_connections,
     )
+    by_kind = [
+        ("made_timestamp_seconds", "When the last good backup was made, as Unix time; 0: none."),
+        ("verified_timestamp_seconds", "When that was tried, as Unix time; 0: it was not."),
+        ("bytes", "Its size."),
+        ("failed", "1 while the last try to make or check one failed."),
+    ]
+    for name, text in by_kind:
+        samples = [(backup.kind, float(getattr(backup, name))) for backup in measures.backups]
+        yield _gauge(f"backup_{name}", text, "kind", samples)
 
 
 def _counter(
