@@ -144,6 +144,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "href": lambda request: static("memories/icon.svg")}],
     "STYLES": [lambda request: static("memories/admin.css")],
     "SCRIPTS": [lambda request: static("memories/admin.js")],
+    "DASHBOARD_CALLBACK": "memories.admin.home.add_figures",
     "SIDEBAR": {"navigation": "memories.admin.navigation.sidebar"},
 }
 AUTH_PASSWORD_VALIDATORS = [

@@ -7,10 +7,12 @@ from django.db.models import Func, IntegerField, Q, QuerySet
 from django.utils.safestring import SafeString
 
 from memories.admin.expressions import beginning
+from memories.admin.filters import ChoiceFilter
 from memories.admin.finding import of_memory
 from memories.admin.inspection import InspectionAdmin
 from memories.admin.rendering import excerpt, link
 from memories.models import Embedding, EmbeddingModel, EmbeddingTask, MemoryEntry
+from memories.services.embedding import MAX_ATTEMPTS
 
 
 @admin.register(EmbeddingModel)
@@ -52,8 +54,20 @@ class EmbeddingAdmin(_OfMemoryAdmin):
         return dims
 
 
+class TaskFilter(ChoiceFilter):
+    title = "state"
+    parameter_name = "state"
+    labels = {"waiting": "Waiting", "failed": "Set aside"}
+
+    def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        if value == "failed":
+            return queryset.filter(attempts__gte=MAX_ATTEMPTS)
+        return queryset.filter(attempts__lt=MAX_ATTEMPTS) if value else queryset
+
+
 @admin.register(EmbeddingTask)
 class EmbeddingTaskAdmin(_OfMemoryAdmin):
+    list_filter = (TaskFilter,)
     list_display = ("id", "of_memory", "model", "due_at", "attempts", "what_failed")
     list_fields = ("owner_id", "memory_id", "model__name", "due_at", "attempts")
     fields = ("of_memory", "owner_id", "model", "due_at", "attempts", "error")

@@ -14,6 +14,10 @@ from memories.models import Orchestrator
 _SILENCE_SECONDS = 10  # each writes its row more often than that
 
 
+def is_alive(orchestrator: Orchestrator) -> bool:
+    return timezone.now() - orchestrator.seen_at < timedelta(seconds=_SILENCE_SECONDS)
+
+
 @admin.register(Orchestrator)
 class OrchestratorAdmin(InspectionAdmin):
     list_display = ("instance", "state", "listens_on", "version", "started_at", "seen_at")
@@ -30,8 +34,7 @@ class OrchestratorAdmin(InspectionAdmin):
     def state(self, row: Orchestrator) -> str:
         if row.stopped_at:
             return "stopped"
-        silence = timezone.now() - row.seen_at
-        return "alive" if silence < timedelta(seconds=_SILENCE_SECONDS) else "silent"
+        return "alive" if is_alive(row) else "silent"
 
     @admin.display(description="endpoints")
     def listens_on(self, row: Orchestrator) -> SafeString:

@@ -1,5 +1,6 @@
 """Sessions: the list, the page with what is in one, and the actions that end them."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,6 +18,9 @@ from memories.admin.rendering import list_link
 from memories.models import AgentState, MemoryEntry, Session
 from memories.services.sessions import end_session
 
+# A session that began before that and has no end was probably forgotten.
+LONG_OPEN = timedelta(days=7)
+
 
 class ArchivedFilter(ChoiceFilter):
     title = "archive"
@@ -27,11 +31,23 @@ class ArchivedFilter(ChoiceFilter):
         return queryset.filter(is_archived=value == "yes") if value else queryset
 
 
+class EndFilter(ChoiceFilter):
+    title = "end"
+    parameter_name = "state"
+    labels = {"open": "Not ended", "forgotten": "Never ended", "ended": "Ended"}
+
+    def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        if value == "forgotten":
+            begun_before = timezone.now() - LONG_OPEN
+            return queryset.filter(ended_at=None, is_archived=False, created_at__lt=begun_before)
+        return queryset.filter(ended_at__isnull=value == "open") if value else queryset
+
+
 @admin.register(Session)
 class SessionAdmin(InspectionAdmin):
     list_display = ("id", "of_user", "session_type", "created_at", "ended_at", "is_archived")
     list_fields = ("user_id", "session_type", "created_at", "ended_at", "is_archived", "owner_id")
-    list_filter = (AgeFilter, ArchivedFilter)
+    list_filter = (AgeFilter, EndFilter, ArchivedFilter)
     ordering = ("-created_at", "pk")
     search_help_text = "The beginning of a session's id, or the id of a user or owner."
     actions = ("end", "archive")

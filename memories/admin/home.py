@@ -1,0 +1,131 @@
+"""The home page: is it well, how busy is it, what came in, what takes room, what needs a hand.
+
+The theme calls `add_figures`; the page asks for `LivePart` again every few seconds.
+"""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views import View
+
+from memories.admin.home_checks import SEES, Check, look_after, look_for_work
+from memories.admin.traffic import measure_traffic
+from memories.models import Orchestrator
+from memories.services.overview import (
+    Arrivals,
+    TableSize,
+    count_arrivals,
+    look_at_queue,
+    measure_tables,
+)
+
+DAYS = 14
+_COLOURS = ("primary-600", "primary-300", "orange-500", "green-500", "blue-500", "red-500")
+
+
+def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows to those who may look at everything; the others see a greeting."""
+    if not request.user.has_perms(SEES):
+        return context
+    arrivals = count_arrivals(_first_day(), timezone.get_current_timezone_name())
+    return (
+        context
+        | live_figures()
+        | {
+            "may_see": True,
+            "title": _("Home"),
+            "chart": json.dumps(_chart(arrivals)),
+            "chart_options": json.dumps(_CHART_OPTIONS),
+            "arrivals": arrivals,
+            "arrived": sum(arrivals.counts.values()),
+            "days": DAYS,
+            "tables": _bars(measure_tables()),
+            "work": look_for_work(look_at_queue()),
+        }
+    )
+
+
+def live_figures() -> dict[str, Any]:
+    orchestrators = list(Orchestrator.objects.filter(stopped_at=None).order_by("-seen_at")[:50])
+    checks: list[Check] = look_after(orchestrators)
+    return {"checks": checks, "traffic": measure_traffic(orchestrators)}
+
+
+class LivePart(PermissionRequiredMixin, View):
+    """What is well and how busy it is, as a piece of the page."""
+
+    permission_required = SEES
+    raise_exception = True
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "memories/home_live.html", live_figures())
+
+
+live_part = admin.site.admin_view(LivePart.as_view())
+
+
+def _first_day() -> Any:
+    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=DAYS - 1)
+
+
+_CHART_OPTIONS = {
+    "animation": False,
+    "maintainAspectRatio": False,
+    "scales": {
+        "x": {"stacked": True, "grid": {"display": False}, "ticks": {"color": "#8a8f98"}},
+        "y": {
+            "stacked": True,
+            "beginAtZero": True,
+            "border": {"display": False},
+            "grid": {},
+            "ticks": {"color": "#8a8f98", "precision": 0, "maxTicksLimit": 5},
+        },
+    },
+    "plugins": {
+        "legend": {"position": "bottom", "labels": {"boxWidth": 12, "color": "#8a8f98"}},
+    },
+}
+
+
+def _chart(arrivals: Arrivals) -> dict[str, Any]:
+    """Bars of days, each a stack of types; the largest types have a colour of their own."""
+    first = _first_day().date()
+    days = [first + timedelta(days=ahead) for ahead in range(DAYS)]
+    totals: dict[str, int] = {}
+    for (_day, kind), count in arrivals.counts.items():
+        totals[kind] = totals.get(kind, 0) + count
+    kinds = sorted(totals, key=lambda kind: -totals[kind])
+    return {
+        "labels": [f"{day:%b} {day.day}" for day in days],
+        "datasets": [
+            {
+                "label": kind,
+                "data": [arrivals.counts.get((day, kind), 0) for day in days],
+                "backgroundColor": f"var(--color-{_COLOURS[min(place, len(_COLOURS) - 1)]})",
+                "maxBarThickness": 40,
+            }
+            for place, kind in enumerate(kinds)
+        ],
+    }
+
+
+def _bars(tables: list[TableSize]) -> list[dict[str, Any]]:
+    """Each with its share of the largest, in percent, for its bar."""
+    largest = max((table.data_bytes + table.index_bytes for table in tables), default=0) or 1
+    return [
+        {
+            "table": table,
+            "total_bytes": table.data_bytes + table.index_bytes,
+            "data_percent": round(100 * table.data_bytes / largest, 1),
+            "index_percent": round(100 * table.index_bytes / largest, 1),
+        }
+        for table in tables
+    ]
