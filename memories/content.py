@@ -1,6 +1,7 @@
 """What a memory's content, or other JSON of a client, may be: an object that comes back equal.
 Called by handlers, admin and importers before anything is stored."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from memories.errors import ValidationFailed
 MAX_DEPTH = 64
 # A number with an exponent is kept written out, 1e300 as 301 digits: so many in all.
 MAX_EXPONENT_DIGITS = 50_000
+
+_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]")  # in texts as well: a sign to look closer
+_decode = msgspec.json.Decoder(float_hook=msgspec.Raw).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +38,31 @@ def read_content(raw: bytes, field: str = "payload.content") -> Content:
 
 def read_object(raw: bytes, field: str) -> dict[str, Any]:
     """Decode JSON text that must be an object which can be kept. Raises ValidationFailed."""
-    exponents = _Exponents()
     try:
-        value = msgspec.json.Decoder(float_hook=exponents.note).decode(raw)
+        value = _decode(raw)
     except (ValueError, RecursionError) as error:
         raise ValidationFailed(field, f"The value of {field} cannot be kept: {error}.") from None
     if not isinstance(value, dict):
         raise ValidationFailed(field, f"{field} must be an object.")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise ValidationFailed(field, f"{field} is nested deeper than {MAX_DEPTH} levels.")
-    if exponents.digits > MAX_EXPONENT_DIGITS:
+    if _EXPONENT.search(raw) and _exponent_digits(raw) > MAX_EXPONENT_DIGITS:
         raise ValidationFailed(field, f"{field} has numbers too large or small to be kept.")
     return value
 
 
-class _Exponents:
-    """Adds up the digits that numbers with an exponent have once they are written out."""
+def _exponent_digits(raw: bytes) -> int:
+    """The digits that numbers with an exponent have, all together, once they are written out."""
+    digits = 0
 
-    def __init__(self) -> None:
-        self.digits = 0
-
-    def note(self, number: str) -> None:
+    def note(number: str) -> None:
+        nonlocal digits
         _, mark, exponent = number.lower().partition("e")
         if mark:
-            self.digits += int(exponent.lstrip("+-0")[:9] or 0)
+            digits += int(exponent.lstrip("+-0")[:9] or 0)
+
+    msgspec.json.Decoder(float_hook=note).decode(raw)
+    return digits
 
 
 def _depth(value: Any) -> int:

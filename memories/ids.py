@@ -12,6 +12,7 @@ import uuid
 ID_MAX_CHARACTERS = 64
 
 _OWNERS = uuid.UUID("6f1c8a52-5f43-5d0e-9a1b-3c1f0f6f2a77")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _MADE_HERE = re.compile(r"(?:mem|session|op)-([A-Za-z0-9_-]{22})[A-Za-z0-9_-]{22}")
 
 
@@ -56,4 +57,5 @@ def key_text(digest: bytes) -> str:
 
 
 def _text(sixteen_bytes: bytes) -> str:
-    return base64.urlsafe_b64encode(sixteen_bytes)[:22].decode()
+    text = binascii.b2a_base64(sixteen_bytes, newline=False)
+    return text.translate(_URL_SAFE)[:22].decode()

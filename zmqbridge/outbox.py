@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import zmq
 
+from zmqbridge.frames import send
 from zmqbridge.routing import Route
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Outbox:
     def _sent(self, route: Route, body: bytes) -> bool:
         """Whether the reply needs no more sending: it is out, or its peer is gone."""
         try:
-            self._socket.send_multipart([*route, body], zmq.NOBLOCK)
+            send(self._socket, route, body)
             self.sent += 1
         except zmq.Again:
             return False

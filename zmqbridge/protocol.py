@@ -73,7 +73,7 @@ class _Envelope(msgspec.Struct):
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_failed = msgspec.json.Decoder(_FailedReply).decode
 _FAILED = b'{"status":"error"'
-_keep_digits = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode
+_keep_digits = msgspec.json.Decoder(float_hook=msgspec.Raw).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -168,14 +168,13 @@ def request_key(request: Request) -> bytes:
 
     The payload counts by its meaning: key order and white space do not, every digit does.
     """
-    digest = blake2b(digest_size=16)
-    for part in (request.action, request.session_id, request.request_id, request.timestamp):
-        digest.update(f"{len(part)}:{part}".encode())
+    parts = (request.action, request.session_id, request.request_id, request.timestamp)
+    envelope = "".join([f"{len(part)}:{part}" for part in parts]).encode()
     try:
-        digest.update(_encode_sorted(_keep_digits(request.payload)))
+        payload = _encode_sorted(_keep_digits(request.payload))
     except (ValueError, RecursionError):  # what cannot be put in order counts by its text
-        digest.update(request.payload)
-    return digest.digest()
+        payload = request.payload
+    return blake2b(envelope + payload, digest_size=16).digest()
 
 
 def encode_success(action: str, request_id: str, data: Any) -> bytes:

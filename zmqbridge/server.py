@@ -19,6 +19,7 @@ from zmqbridge.answer import unknown_action, wire_error
 from zmqbridge.cache import ReadCache
 from zmqbridge.clock import ReceiptClock
 from zmqbridge.config import ServerConfig
+from zmqbridge.frames import receive
 from zmqbridge.handlers import HANDLERS, LaneName
 from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
@@ -158,7 +159,7 @@ class Server:
     def _receive(self) -> None:
         for _ in range(_RECEIVE_BURST):
             try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+                frames = receive(self._socket)
             except zmq.Again:
                 return
             if not self.outbox or not self.outbox.parks(frames):

@@ -1,7 +1,7 @@
 """Actions that store and change memories."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -55,8 +55,7 @@ def _new_memory(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Creation:
+class _Creation(msgspec.Struct, frozen=True):
     """Memories to store, and the vectors that came with some of them, by their places."""
 
     members: list[store.NewMemory]
@@ -94,6 +93,8 @@ def _vectors_in(given: Sequence[payloads.CreatePayload]) -> dict[int, list[float
 
 def _with_vectors(creation: _Creation) -> list[store.NewMemory] | MemoriesError:
     """Read here and not when it is prepared: only the database knows the active model."""
+    if not creation.vectors:
+        return creation.members
     members = list(creation.members)
     for place, values in creation.vectors.items():
         at = f"payload.memories[{place}]" if creation.is_batch else "payload"

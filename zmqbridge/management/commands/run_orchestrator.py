@@ -1,5 +1,6 @@
 """`manage.py run_orchestrator`: migrate, start, wait, stop."""
 
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
 _FORCED_EXIT_CODE = 130
+_GARBAGE_OBJECTS = 50_000
 
 
 class Command(BaseCommand):
@@ -47,6 +49,7 @@ class Command(BaseCommand):
             endpoints = orchestrator.start()
         except zmq.ZMQError as error:
             raise CommandError(f"An endpoint cannot be bound: {error}.") from error
+        _collect_garbage_seldom()
         self._say_ready(endpoints)
         dead: list[str] = []
         while not dead and not stop.wait(_WATCH_SECONDS):
@@ -65,6 +68,14 @@ class Command(BaseCommand):
             logger.warning("Ready, but nobody can be told: %s.", error.strerror)
             # What Python's buffer still holds would be tried again at the exit, and fail it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _collect_garbage_seldom() -> None:
+    """Requests leave next to no cycles behind. Looking for them after every 700 objects, and
+    through all of Django now and then, took a fifth of the Python time of a create."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_OBJECTS)
 
 
 def _stop_on_signals() -> Event:
