@@ -91,7 +91,12 @@ def check_database(
     if "default" not in (databases or ()):
         return []
     try:
-        return [*vector_problems(), *_language_problems(), *durability_problems()]
+        return [
+            *vector_problems(),
+            *_language_problems(),
+            *durability_problems(),
+            *archive_problems(),
+        ]
     except DatabaseError:
         return []
 
@@ -135,6 +140,35 @@ def durability_problems() -> list[CheckMessage]:
             "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit')"
         )
         if value == "off"
+    ]
+
+
+def archive_problems() -> list[CheckMessage]:
+    """Archiving that was asked for and does not happen: the WAL would fill the disk, or be lost."""
+    if not settings.WAL_ARCHIVE:
+        return []
+    [(mode, fails_since)] = rows(
+        """
+        SELECT current_setting('archive_mode'), CASE WHEN last_failed_time >
+            coalesce(last_archived_time, '-infinity') THEN last_failed_wal END
+        FROM pg_stat_archiver"""
+    )
+    if mode == "off":
+        return [
+            checks.Warning(
+                "WAL_ARCHIVE is on, and the server that runs was started without it.",
+                hint="Stop all that use it once, so that it starts anew.",
+                id="memories.W006",
+            )
+        ]
+    if fails_since is None:
+        return []
+    return [
+        checks.Warning(
+            f"The archiving of the WAL fails, since {fails_since}: the disk fills meanwhile.",
+            hint="The newest log in DATA_DIR/postgres.run/log says why.",
+            id="memories.W007",
+        )
     ]
 
 

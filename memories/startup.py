@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from memories.changes import rows
-from memories.checks import durability_problems, vector_problems
+from memories.checks import archive_problems, durability_problems, vector_problems
 from memories.services.embedding_models import set_up_model
 from memories.services.words import language
 
@@ -50,7 +50,8 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
         raise CommandError(f"The database cannot be made ready: {_in_one_line(error)}") from error
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
-    weakened = [f"{problem.msg} {problem.hint}" for problem in durability_problems()]
+    problems = [*durability_problems(), *archive_problems()]
+    weakened = [f"{problem.msg} {problem.hint}" for problem in problems]
     return [*weakened, *model_warnings]
 
 

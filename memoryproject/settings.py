@@ -165,6 +165,21 @@ DATABASE_POOL_SIZE = _whole("DATABASE_POOL_SIZE", 16, 4, 500)
 DATABASE_WAIT_SECONDS = _number("DATABASE_WAIT_SECONDS", 30, 0, 3600)
 
 
+def _folder(text: str, name: str) -> Path:
+    return Path(text or DATA_DIR / name).expanduser().resolve()
+
+
+# Its WAL, by which the embedded server is brought back to a point in time
+WAL_ARCHIVE = _flag("WAL_ARCHIVE", False)
+ARCHIVE_DIR = _folder(env.str("ARCHIVE_DIR", default=""), "archive")
+ARCHIVE_SECONDS = _whole("ARCHIVE_SECONDS", 60, 1, 86_400)
+if WAL_ARCHIVE and env.str("DATABASE_URL", default=""):
+    raise ImproperlyConfigured(
+        "WAL_ARCHIVE is for the embedded server, and DATABASE_URL names another: set archive_mode "
+        "there, as docs/backups.md tells."
+    )
+
+
 def _named_database() -> dict[str, Any]:
     wrong = ImproperlyConfigured(
         "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name."
@@ -181,12 +196,16 @@ def _named_database() -> dict[str, Any]:
     return database
 
 
+def _archiving() -> dict[str, Any]:
+    return {"archive_dir": ARCHIVE_DIR, "archive_seconds": ARCHIVE_SECONDS} if WAL_ARCHIVE else {}
+
+
 def _database() -> dict[str, Any]:
     if env.str("DATABASE_URL", default=""):
         database = _named_database()
     else:
         database = {"ENGINE": "memoryproject.postgres", "NAME": "memories"}
-        database["OPTIONS"] = {"data_dir": DATA_DIR}
+        database["OPTIONS"] = {"data_dir": DATA_DIR} | _archiving()
     database["CONN_HEALTH_CHECKS"] = True
     database["OPTIONS"] |= {
         # Prepared statements on the server: the few hot ones are parsed and planned once.
@@ -244,7 +263,7 @@ def _schedule(text: str) -> str:
 
 
 # Backups
-BACKUP_DIR = Path(env.str("BACKUP_DIR", default="") or DATA_DIR / "backups").expanduser()
+BACKUP_DIR = _folder(env.str("BACKUP_DIR", default=""), "backups")
 BACKUP_SCHEDULE = _schedule(env.str("BACKUP_SCHEDULE", default="").strip())
 BACKUP_KEEP_COUNT = _whole("BACKUP_KEEP_COUNT", 7, 1, 100_000)
 BACKUP_KEEP_DAYS = _number("BACKUP_KEEP_DAYS", 0, 0, 36_500)

@@ -15,7 +15,7 @@ PACKAGES = ("memoryproject", "memories", "zmqbridge")
 README = (ROOT / "README.md").read_text()
 SETTINGS = ast.parse((ROOT / "memoryproject" / "settings.py").read_text())
 READERS = {"_whole", "_number", "_flag", "_choice"}
-COMPOSE_ALONE = {"POSTGRES_PASSWORD"}
+COMPOSE_ALONE = {"POSTGRES_PASSWORD", "POSTGRES_ARCHIVE_MODE"}
 
 
 def python_files(*folders):

@@ -26,15 +26,19 @@ class BackupWork:
 
     def __init__(self, config: BackupConfig, stopping: Event) -> None:
         self._config = config
+        self._kinds = [Kind.DUMP, Kind.BASE] if config.archives else [Kind.DUMP]
         self._stopping = stopping
         self._process: subprocess.Popen[str] | None = None
 
     def __call__(self) -> bool:
         """Back up where it is due. A failure is told, and tried again after a while."""
-        if self.is_due(timezone.now()):
+        now = timezone.now()
+        due = [kind for kind in self._kinds if self._is_due(kind, now)]
+        if due:
             # The transaction stays idle for as long as the backup takes.
             rows("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
-            self._back_up()
+        for kind in due:
+            self._back_up(kind)
         return False
 
     def stop(self) -> None:
@@ -42,24 +46,28 @@ class BackupWork:
         if process := self._process:
             process.terminate()
 
-    def is_due(self, now: datetime) -> bool:
+    def _is_due(self, kind: Kind, now: datetime) -> bool:
         due = next(CronSim(self._config.schedule, now, reverse=True))
-        last, failure = last_backup(), last_failure()
+        last, failure = last_backup(kind), last_failure(kind)
         if last and last.made_at >= due:
             return False
         return failure is None or failure.at < now - _RETRY
 
-    def _back_up(self) -> None:
-        keep = [f"--keep-count={self._config.keep_count}"]
+    def _back_up(self, kind: Kind) -> None:
+        arguments = ["backup", f"--keep-count={self._config.keep_count}"]
         if self._config.keep_days:
-            keep.append(f"--keep-days={self._config.keep_days}")
-        if self._run("backup", *keep) and self._config.verifies:
+            arguments.append(f"--keep-days={self._config.keep_days}")
+        if kind is Kind.BASE:
+            self._run(kind, *arguments, "--base")
+        elif self._run(kind, *arguments) and self._config.verifies:
             made = last_backup()
             assert made is not None  # the command recorded it
-            self._run("verify_backup", made.path)
+            self._run(kind, "verify_backup", made.path)
 
-    def _run(self, *arguments: str) -> bool:
+    def _run(self, kind: Kind, *arguments: str) -> bool:
         """Whether it went well."""
+        if self._stopping.is_set():
+            return False
         began = timezone.now()
         self._process = process = subprocess.Popen(
             [*self._config.manage, *arguments],
@@ -77,5 +85,5 @@ class BackupWork:
             lines = errors.strip().splitlines() or [f"it ended with {process.returncode}"]
             reason = lines[-1].removeprefix("CommandError: ")
             logger.error("The %s failed: %s", arguments[0], reason)
-            record_failure(Kind.DUMP, began, f"{arguments[0]}: {reason}")
+            record_failure(kind, began, f"{arguments[0]}: {reason}")
         return process.returncode == 0

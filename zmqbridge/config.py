@@ -25,13 +25,15 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True)
 class BackupConfig:
-    """`schedule` as cron writes it, in UTC; empty: no backups. `manage` starts a command."""
+    """`schedule` as cron writes it, in UTC; empty: no backups. `manage` starts a command.
+    `archives`: base backups as well, since the WAL alone recovers nothing."""
 
     schedule: str
     manage: tuple[str, ...]
     keep_count: int
     keep_days: float
     verifies: bool
+    archives: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
             keep_count=settings.BACKUP_KEEP_COUNT,
             keep_days=settings.BACKUP_KEEP_DAYS,
             verifies=settings.BACKUP_VERIFY,
+            archives=settings.WAL_ARCHIVE,
         ),
         ages=settings.AGES,
     )

@@ -1,5 +1,6 @@
 """Looks at a backup's files, before anything is done with them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.db.migrations.loader import MigrationLoader
@@ -27,10 +28,14 @@ def check_file(path: Path, tell: Tell = lambda size: None) -> Manifest:
 
 def check_schema(manifest: Manifest) -> None:
     """Raise BackupError where this code does not know how the tables were made."""
+    check_migrations(manifest.migrations, manifest.product_version)
+
+
+def check_migrations(names: Iterable[str], product_version: str) -> None:
     known = MigrationLoader(None).disk_migrations
-    unknown = [name for name in manifest.migrations if tuple(name.split(".", 1)) not in known]
+    unknown = [name for name in names if tuple(name.split(".", 1)) not in known]
     if unknown:
         raise BackupError(
-            f"The backup is of a newer version ({manifest.product_version}): its migration "
+            f"The backup is of a newer version ({product_version}): its migration "
             f"{unknown[-1]} is not known here. Install that version first."
         )

@@ -14,6 +14,7 @@ from django.db import connection
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from memories.backups.archive import Base
 from memories.backups.errors import BackupError
 from memories.backups.manifest import Manifest
 from memories.backups.server import telling_failures
@@ -57,6 +58,16 @@ def describe(path: Path, manifest: Manifest, verified_at: datetime | None = None
         row_count=manifest.row_count,
         is_encrypted=manifest.encrypted,
         verified_at=verified_at,
+    )
+
+
+def describe_base(base: Base) -> BackupSeen:
+    return BackupSeen(
+        kind=Kind.BASE,
+        made_at=base.manifest.ended_at,
+        host=this_host(),
+        path=str(base.folder),
+        size_bytes=base.manifest.size_bytes,
     )
 
 

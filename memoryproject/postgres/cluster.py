@@ -68,8 +68,9 @@ def check_cluster(layout: Layout, server_version: int) -> None:
         )
 
 
-def write_settings(layout: Layout, account: Account) -> None:
+def write_settings(layout: Layout, account: Account, more: dict[str, str]) -> None:
     settings = choose_settings(measure_machine(layout.data_dir)) | choose_log_settings(layout)
+    settings |= more
     write_owned(layout.cluster / _TUNED_SETTINGS, render_settings(settings), account)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
+from memoryproject.postgres.archiving import Archive
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
 from memoryproject.postgres.files import open_new_file
 from memoryproject.postgres.layout import PORT, SUPERUSER, Layout
@@ -77,6 +78,15 @@ class _Sight:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """How a server is started, where none runs."""
+
+    bin_dir: Path | None
+    archive: Archive | None
+    linger_seconds: float
+
+
 _shares: dict[Path, _Share] = {}
 _sights: dict[Path, _Sight] = {}
 _mutex = threading.Lock()
@@ -91,24 +101,34 @@ def _renew_mutex() -> None:
 os.register_at_fork(after_in_child=_renew_mutex)
 
 
-def read_options(options: dict[str, Any]) -> tuple[Path, Path | None]:
-    """`data_dir` and `bin_dir` of a database's OPTIONS, as `ensure_running` takes them."""
+def read_options(options: dict[str, Any]) -> tuple[Path, Path | None, Archive | None]:
+    """What `ensure_running` takes, of a database's OPTIONS."""
     if not options.get("data_dir"):
         raise ImproperlyConfigured(
             "DATABASES: the engine memoryproject.postgres needs OPTIONS['data_dir'], "
             "the directory of its data."
         )
     bin_dir = options.get("bin_dir")
-    return Path(options["data_dir"]), Path(bin_dir) if bin_dir else None
+    archive_dir = options.get("archive_dir")
+    return (
+        Path(options["data_dir"]),
+        Path(bin_dir) if bin_dir else None,
+        Archive(Path(archive_dir), options["archive_seconds"]) if archive_dir else None,
+    )
 
 
 def ensure_running(
-    data_dir: Path, bin_dir: Path | None = None, *, linger_seconds: float = LINGER_SECONDS
+    data_dir: Path,
+    bin_dir: Path | None = None,
+    archive: Archive | None = None,
+    *,
+    linger_seconds: float = LINGER_SECONDS,
 ) -> ServerAddress:
     """The address of the server of `data_dir`, made and started where needed.
 
     It runs until `linger_seconds` after the last process that called this has ended; those forked
-    from such a process count. Raises ServerCannotRun and ServerDidNotStart.
+    from such a process count. `archive`: what a server that is started here does with its WAL.
+    Raises ServerCannotRun and ServerDidNotStart.
     """
     sight = _sights.get(data_dir)
     if sight is not None and sight.is_fresh():
@@ -118,7 +138,7 @@ def ensure_running(
         if not (_has_share(layout) and _is_served(layout)):
             with _mutex:
                 _take_share(layout)
-                _make_sure_it_is_served(layout, bin_dir, linger_seconds)
+                _make_sure_it_is_served(layout, _Start(bin_dir, archive, linger_seconds))
         address = _read_address(layout)
         _remember(data_dir, layout, address)
     except PermissionError as error:
@@ -197,26 +217,27 @@ def _read_postmaster_id(layout: Layout) -> int:
     return int(layout.postmaster_pid.read_text().split(maxsplit=1)[0])
 
 
-def _make_sure_it_is_served(layout: Layout, bin_dir: Path | None, linger_seconds: float) -> None:
+def _make_sure_it_is_served(layout: Layout, start: _Start) -> None:
     with locked_exclusively(layout.start_lock) as start_lock:
         if is_locked_exclusively(layout.supervisor_lock):
             if not _has_postmaster_ended(layout):
                 return
             wait_until_unlocked(layout.supervisor_lock)
-        _run_supervisor(layout, start_lock, bin_dir, linger_seconds)
+        _run_supervisor(layout, start_lock, start)
 
 
-def _run_supervisor(
-    layout: Layout, start_lock: int, bin_dir: Path | None, linger_seconds: float
-) -> None:
+def _run_supervisor(layout: Layout, start_lock: int, start: _Start) -> None:
     """Start a supervisor and wait until its server accepts connections.
 
     It inherits the start lock: should we be killed, nobody starts a second one meanwhile.
     """
     command = [sys.executable, "-m", "memoryproject.postgres.supervisor", str(layout.data_dir)]
-    command += [f"--linger-seconds={linger_seconds}", f"--start-lock={start_lock}"]
-    if bin_dir is not None:
-        command += [f"--bin-dir={bin_dir}"]
+    command += [f"--linger-seconds={start.linger_seconds}", f"--start-lock={start_lock}"]
+    if start.bin_dir is not None:
+        command += [f"--bin-dir={start.bin_dir}"]
+    if start.archive is not None:
+        command += [f"--archive-dir={start.archive.directory}"]
+        command += [f"--archive-seconds={start.archive.seconds}"]
     with (
         open_new_file(layout.supervisor_log) as log,
         subprocess.Popen(

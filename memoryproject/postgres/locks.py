@@ -21,8 +21,16 @@ def lock_exclusively(descriptor: int) -> None:
 
 
 def try_to_lock_exclusively(descriptor: int) -> bool:
+    return _try_to_lock(descriptor, fcntl.LOCK_EX)
+
+
+def try_to_lock_shared(descriptor: int) -> bool:
+    return _try_to_lock(descriptor, fcntl.LOCK_SH)
+
+
+def _try_to_lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

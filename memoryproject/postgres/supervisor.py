@@ -22,6 +22,7 @@ from memoryproject.postgres.account import (
     choose_account,
     make_executable,
 )
+from memoryproject.postgres.archiving import Archive, prepare_archive
 from memoryproject.postgres.binaries import check_cpu, find_binaries, read_version
 from memoryproject.postgres.cluster import check_cluster, make_cluster, write_settings
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
@@ -63,6 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--bin-dir", type=Path)
+    parser.add_argument("--archive-dir", type=Path)
+    parser.add_argument("--archive-seconds", type=int)
     parser.add_argument("--linger-seconds", type=float, required=True)
     parser.add_argument("--start-lock", type=int, required=True, help="inherited descriptor")
     arguments = parser.parse_args()
@@ -73,7 +76,10 @@ def main() -> None:
     lock_exclusively(supervisor_lock)
     clients_lock = open_lock_file(layout.clients_lock)
     try:
-        postmaster = _bring_up(layout, arguments.bin_dir)
+        archive = arguments.archive_dir and Archive(
+            arguments.archive_dir, arguments.archive_seconds
+        )
+        postmaster = _bring_up(layout, arguments.bin_dir, archive)
     except (ServerCannotRun, ServerDidNotStart) as problem:
         _report(f"{type(problem).__name__} {problem}")
         sys.exit(1)
@@ -97,7 +103,7 @@ def _report(text: str) -> None:
     os.close(silence)
 
 
-def _bring_up(layout: Layout, bin_dir: Path | None) -> Postmaster:
+def _bring_up(layout: Layout, bin_dir: Path | None, archive: Archive | None) -> Postmaster:
     account = choose_account(layout.cluster)
     check_traversable(account, layout.data_dir)
     found = lock_or_adopt(layout)
@@ -113,7 +119,8 @@ def _bring_up(layout: Layout, bin_dir: Path | None) -> Postmaster:
     binaries = make_executable(account, binaries, layout.binary_copies)
     make_cluster(layout, account, binaries, found)
     check_cluster(layout, server_version)
-    write_settings(layout, account)
+    archiving = prepare_archive(layout, account, archive) if archive else {}
+    write_settings(layout, account, archiving)
     remove_old_logs(layout)
     _make_socket_dir(layout, account)
     remove_stale_files(layout)

@@ -28,7 +28,7 @@ class EmbeddedServer:
     """A DATA_DIR with its embedded server, which this process keeps running."""
 
     def __init__(self):
-        self.directory = _make_directory()
+        self.directory = make_directory()
         self.layout = Layout(self.directory / "var")
         self.address = ensure_running(self.layout.data_dir, linger_seconds=0.2)
 
@@ -64,7 +64,7 @@ class OwnServer:
     """A server that its administrator starts and stops, for orchestrators with a DATABASE_URL."""
 
     def __init__(self):
-        self.directory = _make_directory()
+        self.directory = make_directory()
         self.cluster = self.directory / "cluster"
         self._account = choose_account(self.cluster)
         self._account.take_over(self.directory)
@@ -125,7 +125,7 @@ class OwnServer:
         )
 
 
-def _make_directory():
+def make_directory():
     path = Path(tempfile.mkdtemp(prefix="acceptance-", dir="/tmp"))
     path.chmod(0o755)
     return path

@@ -5,7 +5,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from memories import startup
-from memories.checks import check_database, check_debug, check_endpoints, check_promises
+from memories.checks import (
+    archive_problems,
+    check_database,
+    check_debug,
+    check_endpoints,
+    check_promises,
+)
 
 
 def ids(problems):
@@ -160,3 +166,11 @@ def test_are_registered(settings):
 def test_the_settings_as_they_come_have_none(capsys):
     call_command("check", fail_level="INFO")
     assert project.ORCHESTRATOR_ENDPOINTS == ["tcp://127.0.0.1:5570"]
+
+
+def test_archiving_that_was_asked_for_and_does_not_happen_is_told(db, settings):
+    assert archive_problems() == []
+    settings.WAL_ARCHIVE = True
+    problems = archive_problems()  # the tests' server was started without it
+    assert ids(problems) == ["memories.W006"]
+    check_shape(problems)

@@ -7,8 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from memories.backups.archive import remove_older_bases
+from memories.backups.bases import make_base
 from memories.backups.commands import (
     describe,
+    describe_base,
     ending_in_one_sentence,
     key_file_of,
     showing_bytes,
@@ -41,8 +44,22 @@ class Command(BaseCommand):
             help="encrypt for the keys of this age file (default: BACKUP_KEY_FILE)",
         )
 
+        parser.add_argument(
+            "--base",
+            action="store_true",
+            help="a base backup of the embedded server into ARCHIVE_DIR, for `restore --to TIME`",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         keep = _keep(options)
+        if options["base"]:
+            if options["to"] or options["key_file"]:
+                raise CommandError(
+                    "--base goes to ARCHIVE_DIR, not encrypted: neither --to nor --key-file fit it."
+                )
+            with ending_in_one_sentence():
+                self._back_up_base(keep)
+            return
         folder: Path = options["to"] or settings.BACKUP_DIR
         with ending_in_one_sentence():
             key_file = key_file_of(options)
@@ -57,10 +74,18 @@ class Command(BaseCommand):
                 f"{path}\n{manifest.row_count} rows, {manifest.size_bytes} bytes, "
                 f"SHA-256 {manifest.sha256}"
             )
-            removed = remove_older(folder, path, keep)
-            forget_backups(each.resolve() for each in removed)
-            for each in removed:
-                self.stdout.write(f"removed {each}")
+            self._tell_removed(remove_older(folder, path, keep))
+
+    def _back_up_base(self, keep: Keep) -> None:
+        base = make_base(find_server(), settings.ARCHIVE_DIR)
+        record_backup(describe_base(base))
+        self.stdout.write(f"{base.folder}\n{base.manifest.size_bytes} bytes")
+        self._tell_removed(remove_older_bases(base, keep))
+
+    def _tell_removed(self, removed: list[Path]) -> None:
+        forget_backups(each.resolve() for each in removed)
+        for each in removed:
+            self.stdout.write(f"removed {each}")
 
 
 def _keep(options: dict[str, Any]) -> Keep:

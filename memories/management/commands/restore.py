@@ -4,19 +4,24 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
+from memories.backups.archive import told
+from memories.backups.bases import make_base
 from memories.backups.checking import check_file, check_schema
 from memories.backups.commands import (
     describe,
+    describe_base,
     ending_in_one_sentence,
     key_file_of,
     leave_the_database,
     showing_bytes,
 )
+from memories.backups.recovering import read_moment, recover
 from memories.backups.restoring import compare_content, fill_database, identities_for
 from memories.backups.scratch import scratch_database
 from memories.backups.server import Server, find_server
@@ -32,7 +37,14 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE", help="what `backup` wrote")
+        parser.add_argument(
+            "file", type=Path, nargs="?", metavar="FILE", help="what `backup` wrote"
+        )
+        parser.add_argument(
+            "--to",
+            metavar="TIME",
+            help="instead of a file: the embedded server as it was at that time, or `latest`",
+        )
         parser.add_argument(
             "--replace", action="store_true", help="even if the database is used: drop what it has"
         )
@@ -44,7 +56,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path: Path = options["file"]
+        path: Path | None = options["file"]
+        if (path is None) == (options["to"] is None):
+            raise CommandError("Give either a FILE or --to TIME.")
+        if path is None:
+            self._recover(options["to"])
+        else:
+            self._restore(path, options)
+
+    def _restore(self, path: Path, options: dict[str, Any]) -> None:
         with ending_in_one_sentence():
             manifest = check_file(path)
             check_schema(manifest)
@@ -64,6 +84,24 @@ class Command(BaseCommand):
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
             record_backup(describe(path, manifest, timezone.now()))
+        self.stdout.write("The tables are up to date. Start the orchestrators again.")
+
+    def _recover(self, moment: str) -> None:
+        with ending_in_one_sentence():
+            done = recover(connection.settings_dict, settings.ARCHIVE_DIR, read_moment(moment))
+        last = f"{told(done.last_commit)}" if done.last_commit else "before the base backup's end"
+        self.stdout.write(
+            f"Recovered {done.rows} rows in {done.tables} tables; the last change in them: {last}. "
+            f"{done.searches} searches found what they should."
+        )
+        if done.aside:
+            self.stdout.write(f"What was there before: {done.aside}. Remove it when all is well.")
+        with ending_in_one_sentence():
+            call_command("migrate", verbosity=0, interactive=False)
+            if settings.WAL_ARCHIVE:
+                base = make_base(find_server(), settings.ARCHIVE_DIR)
+                record_backup(describe_base(base))
+                self.stdout.write(f"A new base backup: {base.folder}")
         self.stdout.write("The tables are up to date. Start the orchestrators again.")
 
 
