@@ -14,6 +14,8 @@ COUNT_LIMIT = 10_000
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Never counts a whole table: of a million rows that alone would take seconds."""
 
+    template_name = "memories/paging.html"
+
     @cached_property
     def count(self) -> int:
         """Exact up to COUNT_LIMIT; beyond, what the planner expects of the same query."""

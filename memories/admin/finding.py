@@ -1,7 +1,4 @@
-"""What a search term names, as conditions that an index serves. Called by the screens.
-
-A term is looked up first where it would be exact; only then is it the beginning of a session id.
-"""
+"""What a term names, as conditions that an index serves. Called by the screens and filters."""
 
 import operator
 from functools import reduce
@@ -10,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from memories import ids
-from memories.models import MemoryEntry, Session
+from memories.models import Session
 from memories.services.owners import names_of
 
 PREFIX_SESSIONS = 50
@@ -31,15 +28,11 @@ def of_session(session_id: str) -> Q:
     return Q(owner_id=owner, session_id=session_id) if owner else NOTHING
 
 
-def memories_named(term: str) -> Q:
-    """Memories by their id, or by session or user."""
-    exact = [
-        of_memory(term, "pk") if MemoryEntry.all_objects.filter(pk=term).exists() else NOTHING,
-        of_session(term),
-        of_owner(term),
-    ]
-    if found := [condition for condition in exact if condition != NOTHING]:
-        return _any(found)
+def sessions_called(term: str) -> Q:
+    """Rows of the session of this id; where there is none, of those whose ids begin so."""
+    exact = of_session(term)
+    if exact != NOTHING:
+        return exact
     sessions = Session.objects.filter(pk__startswith=term).order_by("pk")[:PREFIX_SESSIONS]
     named = list(sessions.values_list("owner_id", "pk"))
     if not named:
@@ -56,11 +49,16 @@ def sessions_named(term: str) -> Q:
 
 def of_owner(term: str) -> Q:
     """Rows of the user of this id, or of the owner of this UUID."""
-    try:
-        owner = UUID(term)
-    except ValueError:
-        owner = ids.owner_of_user(term)
+    owner = owner_called(term)
     return Q(owner_id=owner) if Session.objects.filter(owner_id=owner).exists() else NOTHING
+
+
+def owner_called(term: str) -> UUID:
+    """The owner of the user of this id, or of this UUID; there need be none."""
+    try:
+        return UUID(term)
+    except ValueError:
+        return ids.owner_of_user(term)
 
 
 def _any(conditions: list[Q]) -> Q:

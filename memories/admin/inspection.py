@@ -14,22 +14,15 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from psycopg.errors import QueryCanceled
 from unfold.admin import ModelAdmin
-from unfold.views import ChangeList
 
 from memories.admin.counting import BoundedPaginator
 from memories.admin.expressions import is_cut, pretty
+from memories.admin.paging import KeysetList
 from memories.admin.rendering import preformatted
 from memories.changes import rows
 
 LIST_SECONDS = 5
 ACTION_LIMIT = 1_000
-
-
-class QuickList(ChangeList):
-    """Ordered as its screen says, by an index: `?o=` could ask for any column."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        return list(self.model_admin.get_ordering(request))
 
 
 class InspectionAdmin(ModelAdmin):
@@ -45,8 +38,9 @@ class InspectionAdmin(ModelAdmin):
     json_fields: tuple[str, ...] = ()
 
     actions: tuple[str, ...] = ()
-    list_per_page = 100
-    list_max_show_all = 200
+    list_per_page = 50
+    list_filter_submit = True
+    list_fullwidth = True
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -89,7 +83,7 @@ class InspectionAdmin(ModelAdmin):
         return lookup in {getattr(known, "parameter_name", "") for known in self.list_filter}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DjangoChangeList]:
-        return QuickList
+        return KeysetList
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Whether there is a search field; `named` says what it does."""
@@ -133,7 +127,6 @@ class InspectionAdmin(ModelAdmin):
             if not isinstance(error.__cause__, QueryCanceled):
                 raise
             return self._refuse_slow_list(request)
-        _say_if_estimated(response)
         return response
 
     def _refuse_slow_list(self, request: HttpRequest) -> HttpResponse:
@@ -159,9 +152,3 @@ def shown_json(field: str) -> Any:
 def chosen(queryset: QuerySet[Any]) -> list[str]:
     """The primary keys that an action was called for; one more than ACTION_LIMIT if too many."""
     return list(queryset.order_by().values_list("pk", flat=True)[: ACTION_LIMIT + 1])
-
-
-def _say_if_estimated(response: HttpResponse) -> None:
-    context = getattr(response, "context_data", None) or {}
-    if "cl" in context and context["cl"].paginator.is_estimate:
-        context["subtitle"] = f"about {context['cl'].result_count:,}, as PostgreSQL estimates"

@@ -6,26 +6,23 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import flatten_fieldsets
-from django.db.models import BooleanField, Case, Prefetch, Q, QuerySet, Value, When
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import BooleanField, Case, Prefetch, QuerySet, Value, When
 from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanWidget
 
 from memories.admin import memory_panels
 from memories.admin.expressions import beginning
-from memories.admin.finding import PREFIX_SESSIONS, memories_named
+from memories.admin.finding import of_memory
 from memories.admin.inspection import ACTION_LIMIT, InspectionAdmin, chosen, shown_json
-from memories.admin.memory_filters import (
-    TIMES,
-    MemoryAgeFilter,
-    StateFilter,
-    TypeFilter,
-    state_asked_for,
-)
+from memories.admin.memory_filters import FILTERS, TIMES, state_asked_for
 from memories.admin.memory_form import MemoryForm, uneditable_fields
-from memories.admin.rendering import excerpt, isolated, link, list_link, preformatted
+from memories.admin.memory_search import Hit, MemoryList, load_embedder, search
+from memories.admin.rendering import excerpt, isolated, link, list_link, passage, preformatted
 from memories.errors import MemoriesError
 from memories.models import MemoryEntry, Session
 from memories.services.forget import Deletion, forget_memories
@@ -52,7 +49,8 @@ class MemoryEntryAdmin(InspectionAdmin):
         "in_session",
         "of_user",
     )
-    list_filter = (StateFilter, MemoryAgeFilter, TypeFilter)
+    list_filter = FILTERS
+    list_before_template = "memories/search_note.html"
     list_fields = (
         "owner_id",
         "session_id",
@@ -63,10 +61,7 @@ class MemoryEntryAdmin(InspectionAdmin):
         "deleted_at",
     )
     json_fields = ("content",)
-    search_help_text = (
-        "The id of a memory, session, user or owner, or the beginning of a session's id "
-        f"(the first {PREFIX_SESSIONS} sessions)."
-    )
+    search_help_text = _("Words, a question, or the id of a memory")
     actions = ("delete_softly", "restore")
     fieldsets: Any = (
         (None, {"fields": ("id", "state", "in_session", "of_user", "owner_id")}),
@@ -90,8 +85,26 @@ class MemoryEntryAdmin(InspectionAdmin):
     )
     edited_fields = ("memory_type", "content_json", "tags_json", "priority", "read_at")
 
-    def named(self, term: str) -> Q:
-        return memories_named(term)
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """A memory by its id, else what the search finds, which the list puts in its order."""
+        if not (term := search_term.strip()):
+            return queryset, False
+        if MemoryEntry.all_objects.filter(named := of_memory(term, "pk")).exists():
+            return queryset.filter(named), False
+        found = request.memory_search = search(request, term)  # type: ignore[attr-defined]
+        return queryset.filter(owner_id__in=found.owners, pk__in=found.hits.keys()), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return MemoryList
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.GET.get("q"):
+            load_embedder()
+        return super().changelist_view(request, extra_context)
 
     def everything(self) -> Any:
         return MemoryEntry.all_objects.annotate(has_expired=_HAS_EXPIRED)
@@ -107,7 +120,13 @@ class MemoryEntryAdmin(InspectionAdmin):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         if time := TIMES.get(state_asked_for(request)):
             return (f"-{time}", "pk")
-        return ("-created_at", "pk") if request.GET.get("q") else ("pk",)
+        return ("pk",)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """What a search found says why; its state is known."""
+        if not request.GET.get("q"):
+            return self.list_display
+        return ("what", "match", *(name for name in self.list_display[1:] if name != "state"))
 
     # Who may do what
 
@@ -126,9 +145,12 @@ class MemoryEntryAdmin(InspectionAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Only those that can do something to what the list shows."""
-        useless = {"": "restore", "deleted": "delete_softly", "expired": "delete_softly"}
         actions: dict[str, Any] = super().get_actions(request)
-        actions.pop(useless.get(state_asked_for(request), ""), None)
+        match state_asked_for(request):
+            case "deleted" | "expired":
+                actions.pop("delete_softly", None)
+            case "" | "unembedded":
+                actions.pop("restore", None)
         return actions
 
     # What a person changes
@@ -188,9 +210,18 @@ class MemoryEntryAdmin(InspectionAdmin):
 
     content_json = shown_json("content")
 
-    @admin.display(description="memory")
+    @admin.display(description=_("memory"))
     def what(self, memory: Any) -> SafeString:
-        return excerpt(memory.beginning)
+        hit = getattr(memory, "hit", None)
+        return passage(hit.passage) if hit else excerpt(memory.beginning)
+
+    @admin.display(description=_("match"))
+    def match(self, memory: Any) -> str:
+        """How well the search's best fit, and by what."""
+        hit: Hit | None = getattr(memory, "hit", None)
+        if hit is None:  # found by its id
+            return "-"
+        return f"{hit.score:.0%} · {', '.join(hit.passage.words) or _('its meaning')}"
 
     @admin.display(description="session")
     def in_session(self, memory: Any) -> SafeString:
@@ -199,7 +230,7 @@ class MemoryEntryAdmin(InspectionAdmin):
     @admin.display(description="user")
     def of_user(self, memory: Any) -> SafeString:
         user_id = memory.session.user_id
-        return list_link(MemoryEntry, user_id, q=user_id) if user_id else isolated("-")
+        return list_link(MemoryEntry, user_id, user=user_id) if user_id else isolated("-")
 
     @admin.display
     def state(self, memory: Any) -> str:

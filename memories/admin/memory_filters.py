@@ -1,25 +1,42 @@
-"""Filters of the list of memories; every state has its own order and its own index."""
+"""Filters of the list of memories, and what they mean to a search. Every state has its own order
+and its own index."""
 
+from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from memories.admin.filters import AgeFilter, ChoiceFilter, Choices
-from memories.models import MemoryEntry
+from memories.admin.filters import AgeFilter, ChoiceFilter, Choices, DayFilter, FormFilter, start_of
+from memories.admin.finding import owner_called, sessions_called
+from memories.models import EmbeddingTask, MemoryEntry
 
 _NEWEST = 1_000
 # The column that the list of each state is ordered by; every one has an index of its own.
-TIMES = {"": "created_at", "deleted": "deleted_at", "expired": "expires_at"}
+TIMES = {
+    "": "created_at",
+    "unembedded": "created_at",
+    "deleted": "deleted_at",
+    "expired": "expires_at",
+}
 # All rows, said so that the partial indexes of either half can serve the conditions beside it.
 _EITHER = Q(deleted_at=None) | Q(deleted_at__isnull=False)
+_WAITS = Exists(
+    EmbeddingTask.objects.filter(owner_id=OuterRef("owner_id"), memory_id=OuterRef("pk"))
+)
 
 
 class StateFilter(ChoiceFilter):
-    title = "state"
+    title = _("state")
     parameter_name = "state"
-    default = "Alive"
-    labels = {"deleted": "Deleted", "expired": "Expired", "all": "All"}
+    default = _("Alive")
+    labels = {
+        "unembedded": _("Alive, not embedded"),
+        "deleted": _("Deleted"),
+        "expired": _("Expired"),
+        "all": _("All"),
+    }
 
     def narrow(self, queryset: Any, value: str | None) -> Any:
         match value:
@@ -29,14 +46,34 @@ class StateFilter(ChoiceFilter):
                 return queryset.expired()
             case "all":
                 return queryset.filter(_EITHER)
+            case "unembedded":
+                return queryset.alive().filter(_WAITS)
             case _:
                 return queryset.alive()
+
+
+class UserFilter(FormFilter):
+    title = _("user")
+    parameter_name = "user"
+
+    def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return queryset.filter(owner_id=owner_called(value)) if value else queryset
+
+
+class SessionFilter(FormFilter):
+    """A session, or the beginning of the ids of several."""
+
+    title = _("session")
+    parameter_name = "session"
+
+    def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return queryset.filter(sessions_called(value)) if value else queryset
 
 
 class TypeFilter(ChoiceFilter):
     """The types of the newest memories, or any by `?memory_type=`: to ask for all is a scan."""
 
-    title = "type"
+    title = _("type")
     parameter_name = "memory_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
@@ -50,14 +87,64 @@ class TypeFilter(ChoiceFilter):
         return queryset.filter(memory_type=value) if value else queryset
 
 
+class TagFilter(FormFilter):
+    title = _("tag")
+    parameter_name = "tag"
+
+    def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return queryset.filter(tags__contains=[value]) if value else queryset
+
+
+class AgentFilter(FormFilter):
+    title = _("agent")
+    parameter_name = "agent"
+
+    def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return queryset.filter(source_agent=value) if value else queryset
+
+
 class MemoryAgeFilter(AgeFilter):
     """Of the time that the list is ordered by."""
 
     def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
-        field = TIMES.get(state_asked_for(self.request), "created_at")
-        return queryset.filter(**self.lookup(field, value)) if value else queryset
+        self.time_field = time_of(self.request)
+        return super().narrow(queryset, value)
+
+
+class FromFilter(DayFilter):
+    title = _("from")
+    parameter_name = "from"
+
+    def narrow_by_day(self, queryset: QuerySet[Any], day: date) -> QuerySet[Any]:
+        return queryset.filter(**{f"{time_of(self.request)}__gte": start_of(day)})
+
+
+class ToFilter(DayFilter):
+    title = _("to")
+    parameter_name = "to"
+
+    def narrow_by_day(self, queryset: QuerySet[Any], day: date) -> QuerySet[Any]:
+        end = start_of(day + timedelta(days=1))
+        return queryset.filter(**{f"{time_of(self.request)}__lt": end})
+
+
+FILTERS = (
+    StateFilter,
+    UserFilter,
+    SessionFilter,
+    TypeFilter,
+    TagFilter,
+    AgentFilter,
+    MemoryAgeFilter,
+    FromFilter,
+    ToFilter,
+)
 
 
 def state_asked_for(request: HttpRequest) -> str:
     """A label of StateFilter; "" for what is alive."""
     return request.GET.get(StateFilter.parameter_name, "")
+
+
+def time_of(request: HttpRequest) -> str:
+    return TIMES.get(state_asked_for(request), "created_at")

@@ -13,6 +13,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from memories.services.explain import Passage
+
 EMPTY = "-"
 EXCERPT_CHARACTERS = 120
 
@@ -26,6 +28,16 @@ def excerpt(text: str) -> SafeString:
     """The beginning of a text, on one line. `text` may be cut off already."""
     line = " ".join(text[:EXCERPT_CHARACTERS].split())
     return isolated(f"{line} …" if len(text) > EXCERPT_CHARACTERS else line or EMPTY)
+
+
+def passage(found: Passage) -> SafeString:
+    """A piece of a text on one line, with the words marked that a search found."""
+    marked = format_html_join(
+        "",
+        "{}",
+        ((format_html("<mark>{}</mark>", part) if hit else part,) for part, hit in found.parts),
+    )
+    return format_html("<bdi>{}</bdi>", marked or EMPTY)
 
 
 def link(model: type[Model], primary_key: int | str, text: str = "") -> SafeString:

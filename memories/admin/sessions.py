@@ -94,7 +94,7 @@ class SessionAdmin(InspectionAdmin):
     @admin.display(description="user")
     def of_user(self, session: Session) -> str | SafeString:
         user_id = session.user_id
-        return list_link(MemoryEntry, user_id, q=user_id) if user_id else "-"
+        return list_link(MemoryEntry, user_id, user=user_id) if user_id else "-"
 
     @admin.display
     def memories(self, session: Session) -> SafeString:
@@ -103,7 +103,7 @@ class SessionAdmin(InspectionAdmin):
         about = "about " if paginator.is_estimate else ""
         return format_html(
             "{} · {} · {}",
-            list_link(MemoryEntry, f"{about}{paginator.count:,} alive", q=session.pk),
-            list_link(MemoryEntry, "deleted ones", q=session.pk, state="deleted"),
+            list_link(MemoryEntry, f"{about}{paginator.count:,} alive", session=session.pk),
+            list_link(MemoryEntry, "deleted ones", session=session.pk, state="deleted"),
             list_link(AgentState, "agent states", q=session.pk),
         )

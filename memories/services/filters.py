@@ -32,6 +32,7 @@ class Filter:
     memory_types: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     all_tags: bool = False
+    source_agent: str = ""
     start: datetime | None = None
     end: datetime | None = None
     before: datetime | None = None
@@ -54,13 +55,14 @@ class FilterRow(msgspec.Struct):
     session_id: str
     memory_types: tuple[str, ...]
     tags: tuple[str, ...]
+    source_agent: str
     start: datetime | None
     end: datetime | None
     before: datetime | None
 
 
 FILTER_COLUMNS = """owner_id uuid, session_id text, memory_types text[], tags varchar[],
-    "start" timestamptz, "end" timestamptz, "before" timestamptz"""
+    source_agent text, "start" timestamptz, "end" timestamptz, "before" timestamptz"""
 
 
 def filter_row(filter_: Filter) -> FilterRow:
@@ -69,6 +71,7 @@ def filter_row(filter_: Filter) -> FilterRow:
         filter_.session_id,
         filter_.memory_types,
         filter_.tags,
+        filter_.source_agent,
         filter_.start,
         filter_.end,
         filter_.before,
@@ -87,6 +90,7 @@ _CONDITIONS = {
     "types": "m.memory_type = ANY(q.memory_types)",
     "any_tag": "m.tags && q.tags",
     "all_tags": "m.tags @> q.tags",
+    "agent": "m.source_agent = q.source_agent",
     "start": 'm.created_at >= q."start"',
     "end": 'm.created_at <= q."end"',
     "before": 'm.created_at < q."before"',
@@ -103,4 +107,6 @@ def _used(filter_: Filter) -> Iterable[str]:
         yield "types"
     if filter_.tags:
         yield "all_tags" if filter_.all_tags else "any_tag"
+    if filter_.source_agent:
+        yield "agent"
     yield from (name for name in ("start", "end", "before") if getattr(filter_, name))

@@ -1,7 +1,7 @@
 """Lists: what they show, and what they cost."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -10,8 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from memories.admin import counting
+from memories.admin.inspection import InspectionAdmin
 from memories.ids import owner_in
 from memories.models import MemoryEntry
+from tests.embedders import embed_all
 from tests.factories import store
 
 from .conftest import list_url
@@ -104,12 +106,16 @@ def test_all_states_can_be_seen_at_once(admin_client, three_states):
     assert set(ids_in(response)) == set(three_states.values())
 
 
-@pytest.mark.parametrize("parameter", ["state", "within", "memory_type", "q"])
-@pytest.mark.parametrize("value", ["nonsense", "\0", "'"])
-def test_a_made_up_filter_does_no_harm(admin_client, parameter, value):
+FILTERS = ["state", "user", "session", "memory_type", "tag", "agent", "within", "from", "to", "q"]
+MADE_UP = ["nonsense", "\0", "'", "2026-13-01~x", "~", "9999-12-31", "0001-01-01", ""]
+
+
+@pytest.mark.parametrize("parameter", [*FILTERS, "after", "before"])
+def test_a_made_up_filter_does_no_harm(admin_client, parameter):
     store()
-    response = admin_client.get(list_url("memoryentry", **{parameter: value}), follow=True)
-    assert response.status_code == 200
+    for value in MADE_UP:
+        response = admin_client.get(list_url("memoryentry", **{parameter: value}), follow=True)
+        assert response.status_code == 200
 
 
 def test_filters_go_by_type_and_age(admin_client):
@@ -133,44 +139,104 @@ def test_the_order_cannot_be_chosen_past_the_indexes(admin_client):
     assert ids_in(admin_client.get(list_url("memoryentry", o="4"))) == stored[::-1]
 
 
-class TestSearch:
-    def find(self, client, term, model="memoryentry", **parameters):
-        return ids_in(client.get(list_url(model, q=term, **parameters)))
-
-    def test_an_id_finds_its_memory(self, admin_client):
-        memory, other = store(), store()
-        assert self.find(admin_client, memory) == [memory] != [other]
+class TestFilters:
+    def find(self, client, model="memoryentry", **parameters):
+        return ids_in(client.get(list_url(model, **parameters)))
 
     def test_a_session_that_is_the_beginning_of_another_finds_its_own(self, admin_client):
         foo, foobar = store(session_id="foo"), store(session_id="foobar")
-        assert self.find(admin_client, "foo") == [foo]
-        assert self.find(admin_client, "fo") == [foobar, foo]
-        assert self.find(admin_client, "oo") == []
-        assert self.find(admin_client, "fo%") == []
+        assert self.find(admin_client, session="foo") == [foo]
+        assert self.find(admin_client, session="fo") == [foobar, foo]
+        assert self.find(admin_client, session="oo") == []
+        assert self.find(admin_client, session="fo%") == []
 
     def test_a_user_finds_the_memories_of_all_sessions(self, admin_client):
         mine = [store(session_id=open_session(name, "ann")) for name in ("one", "two")]
         store(session_id=open_session("three", "anna"))
-        assert self.find(admin_client, "ann") == mine[::-1]
-        assert self.find(admin_client, "ann", "session") == ["two", "one"]
+        assert self.find(admin_client, user="ann") == mine[::-1]
+        assert self.find(admin_client, "session", q="ann") == ["two", "one"]
 
     def test_an_owner_finds_what_has_no_user(self, admin_client):
         memory = store(session_id="alone")
         store(session_id="other")
-        assert self.find(admin_client, str(owner_in(memory))) == [memory]
+        assert self.find(admin_client, user=str(owner_in(memory))) == [memory]
 
-    def test_a_search_finds_deleted_ones_on_request(self, admin_client):
-        memory = store(session_id="hall")
-        delete(memory)
-        assert self.find(admin_client, "hall") == []
-        assert self.find(admin_client, "hall", state="deleted") == [memory]
-        assert self.find(admin_client, "hall", state="all") == [memory]
+    def test_tags_agents_and_days(self, admin_client):
+        kitchen = store(tags=["kitchen", "a, b"], source_agent="cook")
+        store(tags=["kitchenette"], source_agent="cooks")
+        today = timezone.localdate().isoformat()
+        assert self.find(admin_client, tag="kitchen") == [kitchen]
+        assert self.find(admin_client, tag="a, b", agent="cook") == [kitchen]
+        assert len(self.find(admin_client, **{"from": today, "to": today})) == 2
+        assert self.find(admin_client, to="2026-01-01") == []
+
+    def test_a_day_is_the_viewer_s(self, admin_client):
+        memory = store()
+        late = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+        MemoryEntry.objects.filter(pk=memory).update(created_at=late)
+        assert self.find(admin_client, to="2026-03-01") == [memory]
+        admin_client.cookies["timezone"] = "Asia/Tokyo"
+        assert self.find(admin_client, to="2026-03-01") == []
+        assert self.find(admin_client, **{"from": "2026-03-02"}) == [memory]
+
+    def test_what_waits_for_a_vector_is_found(self, admin_client, trial):
+        done = store()
+        embed_all()
+        waiting = store()
+        assert self.find(admin_client, state="unembedded") == [waiting] != [done]
 
     def test_the_history_of_a_memory_is_found_by_its_id(self, admin_client):
         memory, other = store(), store()
         delete(memory, other)
         response = admin_client.get(list_url("revision", q=memory))
         assert [row.memory_id for row in response.context["cl"].result_list] == [memory]
+
+
+class TestPages:
+    @pytest.fixture(autouse=True)
+    def _small_pages(self, monkeypatch):
+        monkeypatch.setattr(InspectionAdmin, "list_per_page", 2)
+
+    def follow(self, client, url, direction):
+        """The ids of each page from this one on, and the last page's address."""
+        found = []
+        while True:
+            response = client.get(url)
+            found.append(ids_in(response))
+            query = getattr(response.context["cl"], f"{direction}_url")
+            if not query:
+                return found, url
+            url = list_url("memoryentry") + query
+
+    @pytest.mark.parametrize("state", ["", "deleted", "all"])
+    def test_pages_follow_each_other_both_ways(self, admin_client, state):
+        stored = [store() for _ in range(5)]
+        MemoryEntry.all_objects.filter(pk__in=stored[1:4]).update(created_at=timezone.now())
+        if state == "deleted":
+            delete(*stored)  # all at one time: the ids decide
+        url = list_url("memoryentry", state=state)
+        pages, last = self.follow(admin_client, url, "later")
+        assert [len(page) for page in pages] == [2, 2, 1]
+        listed = [an_id for page in pages for an_id in page]
+        assert sorted(listed) == sorted(stored)
+        back, _ = self.follow(admin_client, last, "earlier")
+        assert [an_id for page in reversed(back) for an_id in page] == listed
+
+    def test_a_page_is_what_follows_a_row_whatever_came_meanwhile(self, admin_client):
+        stored = [store() for _ in range(4)]
+        first = admin_client.get(list_url("memoryentry"))
+        store()
+        following = list_url("memoryentry") + first.context["cl"].later_url
+        assert ids_in(admin_client.get(following)) == stored[1::-1]
+
+    def test_the_next_page_keeps_the_filter_and_a_filter_begins_anew(self, admin_client):
+        for _ in range(3):
+            store(session_id="hall")
+        first = admin_client.get(list_url("memoryentry", session="hall", state=""))
+        later = first.context["cl"].later_url
+        assert "session=hall" in later and "state" not in later
+        second = admin_client.get(list_url("memoryentry") + later).context["cl"]
+        assert "after" not in second.get_query_string({"memory_type": "entity"})
 
 
 def test_a_list_that_takes_too_long_is_stopped_and_says_so(admin_client, monkeypatch):
