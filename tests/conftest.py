@@ -1,6 +1,6 @@
 import pytest
 
-from memories.services import embedding_models, sessions, statistics, vectors
+from memories.services import embedding_models, owner_indexes, sessions, statistics, vectors
 from tests.embedders import TrialEmbedder, serve_by
 from tests.factories import Wire, make_answerer
 
@@ -12,6 +12,7 @@ def _forget_what_the_process_remembers():
     sessions.forget_owners()
     statistics._kept.clear()
     vectors._kept.clear()
+    owner_indexes.forget_indexes()
     embedding_models.forget_serving()
 
 

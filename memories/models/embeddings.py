@@ -60,9 +60,11 @@ class Embedding(OwnedModel):
     class Meta:
         db_table = "embeddings"
         constraints = [
-            # the vectors of a set of memories, and the exact search of an owner's
+            # the vectors of a set of memories; with the id, whether an owner's index is up to date
             models.UniqueConstraint(
-                fields=["owner_id", "model", "memory"], name="one_embedding_a_memory_and_model"
+                fields=["owner_id", "model", "memory"],
+                include=["id"],
+                name="one_vector_a_memory_and_model",
             ),
         ]
 

@@ -4,7 +4,6 @@ For an owner of few memories all of them are candidates. Else they are the best 
 the turns beside the most promising. Called by search.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,9 +27,16 @@ from memories.services.filters import (
     filter_row,
 )
 from memories.services.lexical import lexemes_cte, lexical_ctes, must_sql
-from memories.services.ranking import Candidates, LexicalScale, lexical_scores, names_speaker
-from memories.services.statistics import Statistics
-from memories.services.vectors import Sample
+from memories.services.ranking import (
+    Candidates,
+    LexicalScale,
+    age_days,
+    lexical_scores,
+    names_speaker,
+    spread_of,
+)
+from memories.services.statistics import Statistics, statistics_of
+from memories.services.vectors import Sample, sample_of
 
 # Up to so many memories every one is ranked: as quick as choosing, and it finds more.
 ALL_UP_TO = 1_000
@@ -42,8 +48,6 @@ _SPARE = 28
 # Candidates whose neighbours in the conversation are looked at.
 ANCHORS = 40
 
-_DAY_US = 86_400_000_000
-
 
 @dataclass(frozen=True)
 class Ask:
@@ -54,9 +58,15 @@ class Ask:
     must: str
     vector: Vectors
     filter: Filter
-    statistics: Statistics
     model_id: int
-    sample: Sample
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        return statistics_of(self.filter.searched_owner())
+
+    @cached_property
+    def sample(self) -> Sample:
+        return sample_of(self.filter.searched_owner(), self.model_id, len(self.vector))
 
     def owned(self) -> bool:
         return self.filter.scope is not Scope.ALL
@@ -69,15 +79,22 @@ class Ask:
         conditions = conditions_sql(self.filter.shape())
         return f"{conditions} AND {must_sql()}" if self.must else conditions
 
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        # The direction orders as centred cosines do, nearly, and an index can follow it.
-        direction = self.vector - np.float32(0.75) * self.sample.mean
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Parameters: what is looked for, and where."""
         return {
             "words": self.words,
             "must": self.must,
             "owner": self.filter.owner_id,
             "filter": msgspec.json.encode(filter_row(self.filter)).decode(),
+        }
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The same, and what it is compared with."""
+        # The direction orders as centred cosines do, nearly, and an index can follow it.
+        direction = self.vector - np.float32(0.75) * self.sample.mean
+        return self.asked | {
             "memory_count": self.statistics.memory_count,
             "average_words": self.statistics.average_words,
             "model": self.model_id,
@@ -147,7 +164,6 @@ def to_rank(ask: Ask, pool: Pool) -> Candidates:
     before = np.full(len(found), -1)
     for earlier, later in pool.next.items():
         following[place[earlier]], before[place[later]] = place[later], place[earlier]
-    now_us = time.time_ns() // 1000
     speakers = {row.speaker for row in found}
     named = {speaker for speaker in speakers if names_speaker(ask.text, speaker)}
     return Candidates(
@@ -160,7 +176,7 @@ def to_rank(ask: Ask, pool: Pool) -> Candidates:
         asks=np.array([row.asks for row in found], bool),
         named=np.array([row.speaker in named for row in found], bool),
         priority=np.array([row.priority for row in found], float),
-        age_days=(now_us - np.array([row.created_us for row in found], float)) / _DAY_US,
+        age_days=age_days(np.array([row.created_us for row in found], np.int64)),
         vector_scores=_vector_scores(ask, found),
     )
 
@@ -174,13 +190,16 @@ def _vector_scores(ask: Ask, found: Sequence[Row]) -> Any:
     return np.nan_to_num((cosines - usual) / deviation)
 
 
-# What is read of each candidate, `m`, with its vector `e`.
-_COLUMNS = """m.id, m.owner_id, m.session_id,
-    (extract(epoch FROM m.created_at) * 1000000)::bigint, {passes}, m.words, {mask},
-    m.speaker, right(rtrim(m.text), 1) IN ('?', U&'\\FF1F', U&'\\061F'), char_length(m.text),
-    m.priority, -(e.embedding <#> %(query)s::vector), -(e.embedding <#> %(mean)s::vector)"""
+# Microseconds since the epoch of a memory `m`, and whether it ends in a question mark.
+CREATED_US = "(extract(epoch FROM m.created_at) * 1000000)::bigint"
+ASKS = "right(rtrim(m.text), 1) IN ('?', U&'\\FF1F', U&'\\061F')"
 
-_FILTER = f"q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS}))"
+# What is read of each candidate, `m`, with its vector `e`.
+_COLUMNS = f"""m.id, m.owner_id, m.session_id, {CREATED_US}, {{passes}}, m.words, {{mask}},
+    m.speaker, {ASKS}, char_length(m.text), m.priority,
+    -(e.embedding <#> %(query)s::vector), -(e.embedding <#> %(mean)s::vector)"""
+
+FILTER_CTE = f"q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS}))"
 
 # By its version: a vector that was kept while the memory changed is unseen by the change's own
 # statement, which cannot remove it, and would answer for what the memory said before.
@@ -194,7 +213,7 @@ def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
     columns = _COLUMNS.format(passes=f"({ask.conditions()})", mask="coalesce(s.mask, 0)")
     owned = "m.owner_id = %(owner)s AND" if ask.owned() else ""
     sql = f"""
-    WITH {_FILTER}, {lexical_ctes(ask.owned())},
+    WITH {FILTER_CTE}, {lexical_ctes(ask.owned())},
     totals AS MATERIALIZED (
         SELECT (SELECT array_agg(weight::float ORDER BY ordinal) FROM weights) AS weights,
             coalesce(sum(lexical), 0)::float AS lexical_sum,
@@ -215,9 +234,7 @@ def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
 
 
 def _scale(ask: Ask, lexical_sum: float, lexical_squares: float, *weights: float) -> LexicalScale:
-    count = max(ask.statistics.memory_count, 1)
-    mean = lexical_sum / count
-    deviation = max(lexical_squares / count - mean * mean, 0) ** 0.5
+    mean, deviation = spread_of(ask.statistics.memory_count, lexical_sum, lexical_squares)
     return LexicalScale(np.array(weights), ask.statistics.average_words, mean, deviation)
 
 
@@ -268,7 +285,7 @@ def _matches_many(ask: Ask) -> bool:
         return False
     [(count,)] = rows(
         f"""
-        WITH {_FILTER} SELECT count(*) FROM (
+        WITH {FILTER_CTE} SELECT count(*) FROM (
             SELECT 1 FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()}
             LIMIT {EXACT_UP_TO + 1}) matching""",
         ask.parameters,
@@ -306,7 +323,7 @@ def _read_neighbours(ask: Ask, anchors: Sequence[Row]) -> list[tuple[Any, ...]]:
         AND m.session_id = a.session_id AND m.deleted_at IS NULL"""
     return rows(
         f"""
-        WITH {_FILTER}, {lexemes_cte()},
+        WITH {FILTER_CTE}, {lexemes_cte()},
         anchors AS (
             SELECT a.*, 'epoch'::timestamptz + created_us * interval '1 microsecond' AS created_at
             FROM unnest(%(ids)s::text[], %(owners)s::uuid[], %(sessions)s::text[],

@@ -185,7 +185,8 @@ def _keep(done: Sequence[Outcome]) -> None:
                 INSERT INTO embeddings (owner_id, memory_id, model_id, version, embedding)
                 SELECT owner_id, memory_id, model_id, version, embedding::vector FROM current
                 ON CONFLICT (owner_id, model_id, memory_id)
-                DO UPDATE SET version = excluded.version, embedding = excluded.embedding""",
+                DO UPDATE SET id = excluded.id, version = excluded.version,
+                    embedding = excluded.embedding""",  # its id tells the owner's index
                 [
                     [task.owner_id for task, _ in made],
                     [task.memory_id for task, _ in made],

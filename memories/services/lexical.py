@@ -94,14 +94,18 @@ def lexical_ctes(owned: bool) -> str:
         FROM hits h JOIN weights w USING (ordinal) GROUP BY h.row)"""
 
 
+def lexemes_sql() -> str:
+    """An array of the query's words as full-text search keeps them. Parameter: words."""
+    return f"""ARRAY(SELECT l.lexeme FROM unnest(to_tsvector('{language()}', %(words)s)) l
+        ORDER BY l.positions[1], l.lexeme LIMIT {MAX_LEXEMES})"""
+
+
 def lexemes_cte() -> str:
-    """CTE `lexemes`: the query's words as full-text search keeps them. Parameter: words."""
+    """CTE `lexemes` (ordinal, query): each of them. Parameter: words."""
     return f"""
     lexemes AS MATERIALIZED (
-        SELECT (row_number() OVER (ORDER BY l.positions[1], l.lexeme))::int - 1 AS ordinal,
-            ({_QUOTED})::tsquery AS query
-        FROM unnest(to_tsvector('{language()}', %(words)s)) l
-        ORDER BY l.positions[1], l.lexeme LIMIT {MAX_LEXEMES})"""
+        SELECT l.ordinal::int - 1 AS ordinal, ({_QUOTED})::tsquery AS query
+        FROM unnest({lexemes_sql()}) WITH ORDINALITY AS l (lexeme, ordinal))"""
 
 
 def find_by_words(

@@ -6,8 +6,10 @@ docs/benchmarks.md tells what each part gives.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ _FLOOR = -1.5
 _WORD_WINDOW_SPREAD = 1.3
 _VECTOR_WINDOW_SPREAD = 0.35
 _HALF_LIFE_DAYS = 30.0
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,58 @@ class LexicalScale:
         return shares
 
 
+class Wish(NamedTuple):
+    """`weights`: None ranks by vectors alone."""
+
+    limit: int
+    min_similarity: float
+    weights: Weights | None
+
+
+class Best(NamedTuple):
+    """Ids with their similarity, best first, and how many answers there are in all."""
+
+    found: Sequence[tuple[str, float]]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Of each candidate its score, its similarity from 0 to 1, and whether it is an answer."""
+
+    scores: Floats
+    similarity: Floats
+    kept: NDArray[np.bool_]
+
+    def best(self, ids: Sequence[str], limit: int) -> Best:
+        """Where scores tie, the order is that of the ids."""
+        kept = np.flatnonzero(self.kept)
+        total = len(kept)
+        if total > limit:
+            scores = self.scores[kept]
+            kept = kept[scores >= np.partition(scores, -limit)[-limit]]
+        order = sorted(kept.tolist(), key=lambda place: (-self.scores[place], ids[place]))
+        found = [(ids[place], float(self.similarity[place])) for place in order[:limit]]
+        return Best(found, total)
+
+
+def judge(
+    candidates: Candidates,
+    scale: LexicalScale,
+    dots: Floats,
+    passes: NDArray[np.bool_],
+    wish: Wish,
+) -> Judged:
+    """`dots`: with the query's vector, NaN where a memory has none; `passes`: whether the filter
+    lets it through."""
+    similarity = np.where(np.isnan(dots), scale.shares(candidates.mask), (1 + dots) / 2)
+    near = similarity >= wish.min_similarity
+    if wish.weights is None:
+        return Judged(candidates.vector_scores, similarity, passes & near & ~np.isnan(dots))
+    scores = rank(candidates, scale, wish.weights)
+    return Judged(scores, similarity, passes & (near | (candidates.mask != 0)))
+
+
 def rank(candidates: Candidates, scale: LexicalScale, weights: Weights) -> Floats:
     """A score for each candidate, the higher the better."""
     scores = _base(candidates, scale, weights) + _priors(candidates, weights)
@@ -73,6 +128,32 @@ def lexical_scores(masks: Indexes, words: Floats, scale: LexicalScale) -> Floats
     length_norm = 1.9 / (1 + 0.9 * (0.6 + 0.4 * words / scale.average_words))
     scores: Floats = (bits @ scale.weights) * length_norm
     return scores
+
+
+def scale_of(masks: Indexes, words: Floats, lexeme_count: int) -> LexicalScale:
+    """The scale of an owner's memories from all of them; shapes (n,)."""
+    bits = (masks[:, np.newaxis] >> np.arange(lexeme_count)) & 1
+    holders = bits.sum(axis=0)
+    weights = np.log1p(np.maximum(len(masks) - holders + 0.5, 0.5) / (holders + 0.5))
+    average_words = float(words.mean()) if len(words) else 0.0
+    unscaled = LexicalScale(weights, average_words or 1.0, 0.0, 1.0)
+    scores = lexical_scores(masks, words, unscaled)
+    mean, deviation = spread_of(len(scores), float(scores.sum()), float(scores @ scores))
+    return replace(unscaled, mean=mean, deviation=deviation)
+
+
+def spread_of(count: int, total: float, squares: float) -> tuple[float, float]:
+    """Mean and standard deviation of so many scores with this sum and this sum of squares."""
+    mean = total / max(count, 1)
+    deviation = max(squares / max(count, 1) - mean * mean, 0.0) ** 0.5
+    # Scores that are all alike leave but the noise of the subtraction.
+    return mean, deviation if deviation > 1e-6 * mean else 0.0
+
+
+def age_days(created_us: Indexes) -> Floats:
+    """From microseconds since the epoch."""
+    age: Floats = (time.time_ns() // 1000 - created_us) / _DAY_US
+    return age
 
 
 def names_speaker(query: str, speaker: str) -> bool:

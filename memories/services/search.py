@@ -16,7 +16,7 @@ from memories.changes import rows
 from memories.embedders.base import Vectors, check_vector
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError, SearchFailed, ValidationFailed
-from memories.services.candidates import Ask, Pool, find_candidates, to_rank
+from memories.services.candidates import Ask, find_candidates, to_rank
 from memories.services.embedding_models import Serving, name_of, serving
 from memories.services.fetch import fetch_memories
 from memories.services.filters import Filter
@@ -26,12 +26,11 @@ from memories.services.lexical import (
     find_by_words,
     read_query,
 )
+from memories.services.owner_search import search_owner
 from memories.services.pending import embed_pending
 from memories.services.query_vectors import embed_queries
-from memories.services.ranking import rank
+from memories.services.ranking import Best, Wish, judge
 from memories.services.results import Memory, within
-from memories.services.statistics import statistics_of
-from memories.services.vectors import sample_of
 
 logger = logging.getLogger(__name__)
 
@@ -143,20 +142,21 @@ def _wait_for_pending(query: Query, current: Serving) -> int:
 
 
 def _by_meaning(query: Query, current: Serving, vector: Vectors, pending: int) -> SearchResults:
-    """Semantic and hybrid search: candidates, their order, and the memories themselves."""
-    results: list[Found] = []
-    total = 0
+    """Semantic and hybrid search: the order, and the memories themselves."""
+    best = Best([], 0)
     if not query.filter.finds_nothing():
         ask = _ask(query, current, vector)
-        best, total = _best(query, ask, find_candidates(ask))
-        results = _read(best)
+        in_memory = None
+        if current.embedder.embeds_text and not pending:
+            in_memory = search_owner(ask, _wish(query), query.deadline)
+        best = in_memory or _search_candidates(ask, _wish(query))
     metadata = SearchMetadata(
         query.search_type,
         name_of(current.embedder),
         current.embedder.dimension,
         pending=pending or msgspec.UNSET,
     )
-    return _results(query, results, total, metadata)
+    return _results(query, _read(best.found), best.total, metadata)
 
 
 def _results(
@@ -169,7 +169,6 @@ def _results(
 
 
 def _ask(query: Query, current: Serving, vector: Vectors) -> Ask:
-    owner_id = query.filter.searched_owner()
     hybrid = query.search_type is SearchType.HYBRID
     parts = read_query(query.text) if hybrid else LexicalQuery("", "")
     return Ask(
@@ -178,30 +177,25 @@ def _ask(query: Query, current: Serving, vector: Vectors) -> Ask:
         must=parts.must,
         vector=vector,
         filter=query.filter,
-        statistics=statistics_of(owner_id),
         model_id=current.model_id,
-        sample=sample_of(owner_id, current.model_id, current.embedder.dimension),
     )
 
 
-def _best(query: Query, ask: Ask, pool: Pool) -> tuple[list[tuple[str, float]], int]:
-    """Ids with their similarity, best first, and how many candidates passed."""
+def _wish(query: Query) -> Wish:
+    hybrid = query.search_type is SearchType.HYBRID
+    return Wish(query.limit, query.min_similarity, settings.SEARCH_WEIGHTS if hybrid else None)
+
+
+def _search_candidates(ask: Ask, wish: Wish) -> Best:
+    """Where the database chooses what is ranked."""
+    pool = find_candidates(ask)
     found = list(pool.rows.values())
     if not found:
-        return [], 0
-    candidates = to_rank(ask, pool)
-    dots = np.array([row.dot for row in found], float)
-    similarity = np.where(np.isnan(dots), pool.scale.shares(candidates.mask), (1 + dots) / 2)
-    kept = np.array([row.passes for row in found]) & (similarity >= query.min_similarity)
-    if query.search_type is SearchType.HYBRID:
-        kept |= np.array([row.passes for row in found]) & (candidates.mask != 0)
-        scores = rank(candidates, pool.scale, settings.SEARCH_WEIGHTS)
-    else:
-        kept &= ~np.isnan(dots)
-        scores = candidates.vector_scores
-    order = sorted(np.flatnonzero(kept), key=lambda place: (-scores[place], found[place].id))
-    best = [(found[place].id, float(similarity[place])) for place in order[: query.limit]]
-    return best, len(order)
+        return Best([], 0)
+    dots = np.array([row.dot for row in found], float)  # None becomes NaN
+    passes = np.array([row.passes for row in found])
+    judged = judge(to_rank(ask, pool), pool.scale, dots, passes, wish)
+    return judged.best([row.id for row in found], wish.limit)
 
 
 def _by_words(query: Query, *, partial: bool) -> SearchResults:

@@ -17,7 +17,7 @@ from memories.bounded import BoundedDict
 from memories.changes import rows
 from memories.embedders.base import Vectors
 
-_SAMPLE_SIZE = 256
+SAMPLE_SIZE = 256
 _KEPT_SECONDS = 30.0
 
 
@@ -71,7 +71,7 @@ def sample_of(owner_id: UUID | None, model_id: int, dimension: int) -> Sample:
 
 
 def _still_holds(kept: _Kept, owner_id: UUID | None, model_id: int) -> bool:
-    if len(kept.sample.vectors) == _SAMPLE_SIZE:
+    if len(kept.sample.vectors) == SAMPLE_SIZE:
         return kept.until > time.monotonic()
     # Reading 200 vectors takes 25 ms, counting them a fraction of one.
     [mark] = rows(
@@ -87,7 +87,7 @@ def _take(owner_id: UUID | None, model_id: int, dimension: int) -> _Kept:
         f"""
         SELECT embedding::text, id FROM embeddings
         WHERE {_owned(owner_id)} model_id = %(model)s
-        ORDER BY {"memory_id" if owner_id else "id"} LIMIT {_SAMPLE_SIZE}""",
+        ORDER BY {"memory_id" if owner_id else "id"} LIMIT {SAMPLE_SIZE}""",
         {"owner": owner_id, "model": model_id},
     )
     mark = len(found), max((row[1] for row in found), default=None)

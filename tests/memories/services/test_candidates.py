@@ -55,6 +55,11 @@ def crowd(session_id, count, seed):
     return [stored.memory_id for stored in store_memories(new)]
 
 
+@pytest.fixture(autouse=True)
+def _in_the_database(settings):
+    settings.SEARCH_MEGABYTES = 0
+
+
 @pytest.fixture
 def many(embedders, db):
     """An owner of many, and others between whose rows theirs lie."""

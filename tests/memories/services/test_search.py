@@ -45,6 +45,17 @@ def open_session(session_id, user_id=""):
     open_sessions([NewSession(b"", NOW, session_id=session_id, user_id=user_id)])
 
 
+@pytest.fixture(params=["all ranked", "arms", "in memory"])
+def place(request, settings, monkeypatch):
+    """Where candidates are chosen; owners of more than a few are searched in memory."""
+    if request.param == "in memory":
+        monkeypatch.setattr("memories.services.owner_indexes.ALL_UP_TO", 0)
+    else:
+        settings.SEARCH_MEGABYTES = 0
+    if request.param == "arms":
+        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+
+
 @pytest.fixture
 def spread(trial):
     """Memories that all hold one word, in every combination of what filters look at."""
@@ -92,10 +103,7 @@ SCOPES = {
 }
 
 
-@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
-def test_every_filter_in_every_scope_by_every_way(spread, many, monkeypatch):
-    if many:
-        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+def test_every_filter_in_every_scope_by_every_way(spread, place):
     for way, (scope, sessions), (conditions, passes) in itertools.product(
         WAYS, SCOPES.items(), CONDITIONS.values()
     ):
@@ -121,10 +129,7 @@ def test_results_are_stable_from_call_to_call(trial, way):
     assert all(found("words", way, limit=10) == first for _ in range(3))
 
 
-@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
-def test_the_limit_cuts_and_the_total_counts(trial, many, monkeypatch):
-    if many:
-        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+def test_the_limit_cuts_and_the_total_counts(trial, place):
     store_memories([new_memory("apple") for _ in range(20)])
     for way in WAYS:
         result = ask("apple", way, limit=3)
@@ -276,13 +281,10 @@ class TestChanges:
         assert found("alpha", way) == [left]
 
 
-@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
 def test_a_vector_that_was_kept_while_its_memory_changed_is_not_compared(
-    transactional_db, trial, many, monkeypatch
+    transactional_db, trial, place, monkeypatch
 ):
     """The change waits for the one who keeps the vector, and then cannot see it to remove it."""
-    if many:
-        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
     an_id = store("alpha")
     kept, changes = Event(), Event()
 
@@ -330,10 +332,7 @@ def test_of_a_batch_each_has_its_own_answer_and_the_model_is_called_once(trial):
     assert isinstance(refused, ValidationFailed)
 
 
-@pytest.mark.parametrize("many", [False, True], ids=["all ranked", "arms"])
-def test_statements_are_few_and_only_a_small_sample_reads_vectors(trial, many, monkeypatch):
-    if many:
-        monkeypatch.setattr("memories.services.candidates.ALL_UP_TO", 0)
+def test_statements_are_few_and_only_a_small_sample_reads_vectors(trial, place):
     store_memories([new_memory(f"alpha {number}") for number in range(50)])
     found("alpha")
     query = Query("alpha", filter_of())

@@ -123,7 +123,8 @@ class TestDeadline:
         store("alpha")
         assert ask("alpha", deadline=time.monotonic() - 1).search_metadata.partial is True
 
-    def test_what_the_database_cannot_find_in_time_it_need_not(self, trial, monkeypatch):
+    def test_what_the_database_cannot_find_in_time_it_need_not(self, trial, monkeypatch, settings):
+        settings.SEARCH_MEGABYTES = 0
         an_id = store("alpha")
         found("alpha")
         slow = "SELECT m.id FROM memory_entries m CROSS JOIN pg_sleep(5) WHERE m.id = m.id"

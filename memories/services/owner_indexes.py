@@ -1,0 +1,188 @@
+"""The owners' indexes of this process, as the database has them now. Called by owner_search.
+
+Whether one is up to date is asked before each use: each vector that comes, goes or is made anew
+changes the count or the sum of its owner's vector ids, whichever process made it. What changes
+without the vector (tags, type, priority, expiry) is asked of the database by who searches.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.conf import settings
+from django.db import connection
+
+from memories.bounded import BoundedDict
+from memories.changes import rows
+from memories.embedders.base import Vectors
+from memories.services.candidates import ALL_UP_TO, ASKS, CREATED_US, EXACT_UP_TO, Ask
+from memories.services.model_threads import in_model_thread
+from memories.services.owner_index import Entry, OwnerIndex
+
+# An owner of few is kept from the second search within this time: the first would pay for nothing
+# where the owners are many and each searches seldom.
+_SOON_SECONDS = 600.0
+# So few may be read while somebody waits with a deadline.
+_QUICKLY_READ = 200
+
+
+class _Indexes:
+    """Bounded by SEARCH_MEGABYTES; what was used least lately goes first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[UUID, int], OwnerIndex] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[UUID, int]) -> OwnerIndex | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def get_or_open(self, key: tuple[UUID, int], dimension: int) -> OwnerIndex:
+        with self._lock:
+            return self._kept.setdefault(key, OwnerIndex(dimension))
+
+    def forget(self, key: tuple[UUID, int]) -> None:
+        with self._lock:
+            self._kept.pop(key, None)
+
+    def forget_all(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+    def size_bytes(self) -> int:
+        return sum(index.size_bytes for index in list(self._kept.values()))
+
+    def trim(self) -> None:
+        with self._lock:
+            size_bytes = self.size_bytes()
+            while self._kept and size_bytes > settings.SEARCH_MEGABYTES << 20:
+                size_bytes -= self._kept.popitem(last=False)[1].size_bytes
+
+
+indexes = _Indexes()
+_searched: BoundedDict[UUID, float] = BoundedDict(10_000)
+
+
+@contextmanager
+def index_of(ask: Ask, deadline: float | None) -> Iterator[OwnerIndex | None]:
+    """The index of the owner that is asked for, up to date and held; None where the database is
+    to answer: its owner has too many memories, or searches too seldom, or it is not ready by the
+    `deadline` (monotonic), and is then made ready for the next search."""
+    owner_id = ask.filter.searched_owner()
+    if owner_id is None or not settings.SEARCH_MEGABYTES:
+        yield None
+        return
+    key = owner_id, ask.model_id
+    index = indexes.get(key)
+    if index is None and _is_worth_it(owner_id, ask):
+        if deadline is None or ask.statistics.memory_count <= _QUICKLY_READ:
+            index = indexes.get_or_open(key, len(ask.vector))
+        else:
+            in_model_thread(_make_ready, key, len(ask.vector))
+    if index is None or not index.lock.acquire(timeout=_seconds_until(deadline)):
+        yield None
+        return
+    try:
+        synchronise(index, *key)
+        yield index
+    finally:
+        index.lock.release()
+    _keep_or_forget(key, index)
+
+
+def forget_indexes() -> None:
+    indexes.forget_all()
+    _searched.clear()
+
+
+def synchronise(index: OwnerIndex, owner_id: UUID, model_id: int) -> None:
+    """Bring in what has come and take out what has gone since. The index is held."""
+    of_owner = {"owner": owner_id, "model": model_id}
+    if _mark(of_owner) == (len(index.vector_ids), sum(index.vector_ids)):
+        return
+    [(ids,)] = rows(
+        """
+        SELECT coalesce(array_agg(id), '{}') FROM embeddings
+        WHERE owner_id = %(owner)s AND model_id = %(model)s""",
+        of_owner,
+    )
+    now = set(ids)
+    new = list(_read(of_owner | {"ids": list(now - index.vector_ids)}))
+    index.change(index.vector_ids - now, new)
+    # One whose memory has changed meanwhile was not read, and stands for nothing ever after.
+    index.vector_ids = now
+
+
+def _is_worth_it(owner_id: UUID, ask: Ask) -> bool:
+    count = ask.statistics.memory_count
+    if ALL_UP_TO < count <= EXACT_UP_TO:
+        return True  # the database would choose what is ranked, and its choice is another
+    now = time.monotonic()
+    searched = _searched.get(owner_id)
+    _searched.update({owner_id: now})
+    return count <= ALL_UP_TO and searched is not None and now - searched < _SOON_SECONDS
+
+
+def _seconds_until(deadline: float | None) -> float:
+    return -1 if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _keep_or_forget(key: tuple[UUID, int], index: OwnerIndex) -> None:
+    if index.has_aged() or len(index) > EXACT_UP_TO:
+        indexes.forget(key)
+    indexes.trim()
+
+
+def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
+    """In a thread of its own, which has a connection of its own."""
+    try:
+        index = indexes.get_or_open(key, dimension)
+        with index.lock:
+            synchronise(index, *key)
+        indexes.trim()
+    finally:
+        connection.close()
+
+
+def _mark(of_owner: dict[str, Any]) -> tuple[int, int]:
+    [(count, total)] = rows(
+        """
+        SELECT count(*), coalesce(sum(id), 0)::bigint FROM embeddings
+        WHERE owner_id = %(owner)s AND model_id = %(model)s""",
+        of_owner,
+    )
+    return count, total
+
+
+def _read(parameters: dict[str, Any]) -> Iterable[Entry]:
+    if not parameters["ids"]:
+        return
+    connection.ensure_connection()
+    # Binary, since an owner's vectors take three times as long as text.
+    with connection.connection.cursor(binary=True) as cursor:
+        cursor.execute(
+            f"""
+            SELECT e.id, m.id, m.session_id, {CREATED_US}, m.words, m.speaker, {ASKS},
+                char_length(m.text), m.priority, tsvector_to_array(m.search),
+                vector_send(e.embedding)
+            FROM embeddings e JOIN memory_entries m ON m.owner_id = e.owner_id
+                AND m.id = e.memory_id AND m.content_version = e.version
+            WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s
+                AND e.id = ANY(%(ids)s::bigint[]) AND m.deleted_at IS NULL
+            ORDER BY e.id""",
+            parameters,
+        )
+        for row in cursor:
+            yield Entry._make((*row[:-1], _vector(row[-1])))
+
+
+def _vector(sent: bytes) -> Vectors:
+    """pgvector sends its dimension and two bytes more, then big-endian numbers."""
+    return np.frombuffer(sent, ">f4", offset=4)

@@ -1,0 +1,121 @@
+"""Search in all that one owner has, in memory: every memory is compared and ranked, and the
+database says only what the query's words are and what the filter lets through. Called by search.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memories.changes import ALIVE, rows, rows_planned_anew
+from memories.embedders.base import Vectors
+from memories.services.candidates import FILTER_CTE, Ask
+from memories.services.filters import Scope
+from memories.services.lexical import lexemes_sql
+from memories.services.owner_index import OwnerIndex
+from memories.services.owner_indexes import index_of
+from memories.services.ranking import (
+    Best,
+    Candidates,
+    Indexes,
+    Wish,
+    age_days,
+    judge,
+    names_speaker,
+)
+
+# The priorities of so many beyond the limit are asked anew, since they change without a vector.
+_SPARE = 32
+
+
+class _Said(NamedTuple):
+    """What the database says of a query: its words, which memories have expired, and which ones
+    the filter lets through, where that is not known here."""
+
+    lexemes: Sequence[str]
+    expired: Sequence[str]
+    passing: Sequence[str] | None
+
+
+def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
+    """None where the database is to choose what is ranked."""
+    with index_of(ask, deadline) as index:
+        if index is None:
+            return None
+        said = _ask_database(ask)
+        best = _rank(ask, wish, index, said)
+        if _renew_priorities(ask, index, best):
+            best = _rank(ask, wish, index, said)
+        complete = index.alive_count == ask.statistics.memory_count
+    # What has no text has no vector, and comes last: only the database knows of it.
+    if len(best.found) < wish.limit and wish.weights and not complete:
+        return None
+    return best._replace(found=best.found[: wish.limit])
+
+
+def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> Best:
+    dots = index.dots(ask.vector)
+    masks = index.masks(said.lexemes)
+    judged = judge(
+        _candidates(ask, index, masks, dots),
+        index.lexical_scale(masks, len(said.lexemes)),
+        dots,
+        _passing(ask, index, said),
+        wish,
+    )
+    return judged.best(index.ids, wish.limit + _SPARE)
+
+
+def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes, dots: Vectors) -> Candidates:
+    facts = index.facts
+    return Candidates(
+        session=facts["session"],
+        previous=index.neighbours.previous,
+        next=index.neighbours.next,
+        mask=masks,
+        words=facts["words"],
+        characters=facts["characters"],
+        asks=facts["asks"],
+        named=index.spoken_by(lambda speaker: names_speaker(ask.text, speaker)),
+        priority=facts["priority"],
+        age_days=age_days(facts["created_us"]),
+        vector_scores=index.vector_scores(ask.vector, dots),
+    )
+
+
+def _passing(ask: Ask, index: OwnerIndex, said: _Said) -> NDArray[np.bool_]:
+    if said.passing is None:
+        passes = index.facts["alive"].copy()
+    else:
+        passes = np.zeros(len(index), bool)
+        passes[index.places_of(said.passing)] = True
+    passes[index.places_of(said.expired)] = False
+    if ask.filter.scope is Scope.SESSION:
+        passes &= index.of_session(ask.filter.session_id)
+    return passes
+
+
+def _ask_database(ask: Ask) -> _Said:
+    sql = f"""
+        SELECT {lexemes_sql()}, ARRAY(
+            SELECT m.id FROM memory_entries m WHERE m.owner_id = %(owner)s
+                AND m.deleted_at IS NULL AND m.expires_at <= now())"""
+    if not ask.must and set(ask.filter.shape()) <= {"alive", "owner", "session"}:
+        [(lexemes, expired)] = rows(sql, ask.asked)
+        return _Said(lexemes, expired, None)
+    passing = f"ARRAY(SELECT m.id FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()})"
+    [said] = rows_planned_anew(f"WITH {FILTER_CTE} {sql}, {passing}", ask.asked)
+    return _Said(*said)
+
+
+def _renew_priorities(ask: Ask, index: OwnerIndex, best: Best) -> bool:
+    """Whether any of the best ones was another."""
+    now = rows(
+        f"""
+        SELECT m.id, m.priority FROM memory_entries m
+        WHERE m.owner_id = %(owner)s AND m.id = ANY(%(ids)s) AND {ALIVE}""",
+        {"owner": ask.filter.owner_id, "ids": [an_id for an_id, _ in best.found]},
+    )
+    renewed = [index.set_priority(an_id, priority) for an_id, priority in now]
+    return any(renewed)
