@@ -59,8 +59,7 @@ class LexicalScale:
 
     def shares(self, masks: Indexes) -> Floats:
         """The share of the query's word weight that each mask holds, from 0 to 1."""
-        bits = (masks[:, np.newaxis] >> np.arange(len(self.weights))) & 1
-        shares: Floats = bits @ self.weights / (self.weights.sum() or 1)
+        shares: Floats = _weight_held(masks, self.weights) / (self.weights.sum() or 1)
         return shares
 
 
@@ -108,10 +107,12 @@ def judge(
 ) -> Judged:
     """`dots`: with the query's vector, NaN where a memory has none; `passes`: whether the filter
     lets it through."""
-    similarity = np.where(np.isnan(dots), scale.shares(candidates.mask), (1 + dots) / 2)
+    similarity = (1 + dots.astype(float)) / 2
+    without = np.isnan(dots)
+    similarity[without] = scale.shares(candidates.mask[without])
     near = similarity >= wish.min_similarity
     if wish.weights is None:
-        return Judged(candidates.vector_scores, similarity, passes & near & ~np.isnan(dots))
+        return Judged(candidates.vector_scores, similarity, passes & near & ~without)
     scores = rank(candidates, scale, wish.weights)
     return Judged(scores, similarity, passes & (near | (candidates.mask != 0)))
 
@@ -124,16 +125,23 @@ def rank(candidates: Candidates, scale: LexicalScale, weights: Weights) -> Float
 
 def lexical_scores(masks: Indexes, words: Floats, scale: LexicalScale) -> Floats:
     """BM25 with each word counted once, as in `lexical`."""
-    bits = (masks[:, np.newaxis] >> np.arange(len(scale.weights))) & 1
-    length_norm = 1.9 / (1 + 0.9 * (0.6 + 0.4 * words / scale.average_words))
-    scores: Floats = (bits @ scale.weights) * length_norm
+    scores = np.zeros(len(masks))
+    some = np.flatnonzero(masks)  # few hold any of the words
+    length_norm = 1.9 / (1 + 0.9 * (0.6 + 0.4 * words[some] / scale.average_words))
+    scores[some] = _weight_held(masks[some], scale.weights) * length_norm
     return scores
+
+
+def _weight_held(masks: Indexes, weights: Floats) -> Floats:
+    held = np.zeros(len(masks))
+    for ordinal, weight in enumerate(weights):
+        held += weight * ((masks >> ordinal) & 1)
+    return held
 
 
 def scale_of(masks: Indexes, words: Floats, lexeme_count: int) -> LexicalScale:
     """The scale of an owner's memories from all of them; shapes (n,)."""
-    bits = (masks[:, np.newaxis] >> np.arange(lexeme_count)) & 1
-    holders = bits.sum(axis=0)
+    holders = np.array([np.count_nonzero(masks & (1 << n)) for n in range(lexeme_count)])
     weights = np.log1p(np.maximum(len(masks) - holders + 0.5, 0.5) / (holders + 0.5))
     average_words = float(words.mean()) if len(words) else 0.0
     unscaled = LexicalScale(weights, average_words or 1.0, 0.0, 1.0)
@@ -197,13 +205,13 @@ def _lexical(candidates: Candidates, scale: LexicalScale, weights: Weights) -> F
 def _with_neighbours(candidates: Candidates, values: Any, join: Any) -> Any:
     joined = values.copy()
     for neighbour in (candidates.previous, candidates.next):
-        joined = join(joined, np.where(neighbour >= 0, values[neighbour], 0))
+        joined = join(joined, _value_at(neighbour, values))
     return joined
 
 
 def _priors(candidates: Candidates, weights: Weights) -> Floats:
     longer = np.minimum(np.log1p(candidates.characters / 100), 1.5)
-    newer = 0.5 ** (candidates.age_days / _HALF_LIFE_DAYS)
+    newer = np.exp2(-candidates.age_days / _HALF_LIFE_DAYS)
     priors: Floats = (
         weights.speaker * candidates.named
         - weights.question * candidates.asks
@@ -218,13 +226,14 @@ def _context(candidates: Candidates, scores: Floats, weights: Weights) -> Floats
     """What the turns around a candidate add to it: answers stand beside what is asked."""
     best = np.zeros(candidates.session.max(initial=-1) + 1)
     np.maximum.at(best, candidates.session, scores)
-    return (
-        weights.previous * _score_at(candidates.previous, scores)
-        + weights.next * _score_at(candidates.next, scores)
+    context: Floats = (
+        weights.previous * _value_at(candidates.previous, scores)
+        + weights.next * _value_at(candidates.next, scores)
         + weights.session * best[candidates.session]
     )
+    return context
 
 
-def _score_at(neighbour: Indexes, scores: Floats) -> Floats:
-    beside: Floats = np.where(neighbour >= 0, scores[neighbour], 0)
-    return beside
+def _value_at(neighbour: Indexes, values: Any) -> Any:
+    """0 where there is none."""
+    return np.where(neighbour >= 0, values[neighbour], 0)
