@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("memories", "0003_groups"),
+        ("memories", "0005_retention"),
     ]
 
     operations = [
