@@ -1,8 +1,9 @@
 """What searches by meaning find, against the exact answer. Called by the command `check_recall`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from memories.services.search import Query, SearchType, search_memories
 from memories.services.vectors import sample_of
 
 CUT = 10
+NEWEST_SHARES = (0.0001, 0.001, 0.01, 0.1)
 # What is as near as the last of the true ones is as good: many memories say the same.
 _AS_GOOD = 1e-5
 
@@ -32,10 +34,10 @@ class Sampled(NamedTuple):
     tags: list[str]
     text: str
 
-    def filters(self) -> dict[str, Filter]:
-        """By what they leave of the data."""
+    def filters(self, starts: Mapping[str, datetime]) -> dict[str, Filter]:
+        """By what they leave of the data; `starts`: as `starts_of_newest` gives them."""
         everyone = Filter(Scope.ALL)
-        filters = {
+        filters = {name: replace(everyone, start=start) for name, start in starts.items()} | {
             "session": Filter(Scope.SESSION, self.session_id, self.owner_id),
             "owner": Filter(Scope.USER, self.session_id, self.owner_id),
             "type": replace(everyone, memory_types=(self.memory_type,)),
@@ -53,6 +55,19 @@ class Checked:
     share: float
     recall: float
     seconds: float
+
+
+def starts_of_newest() -> dict[str, datetime]:
+    """Since when the newest memories were created that are this share of all, by a name for it.
+    Only shares that leave more than one memory, each only once."""
+    [(count, starts)] = rows(
+        """
+        SELECT count(*), percentile_disc(%s::float[]) WITHIN GROUP (ORDER BY created_at)
+        FROM memory_entries WHERE deleted_at IS NULL""",
+        [[1 - share for share in NEWEST_SHARES]],
+    )
+    named = zip(NEWEST_SHARES, starts or (), strict=False)
+    return {f"newest {share:.2%}": start for share, start in named if share * count > 1}
 
 
 def count_vectors(model_id: int) -> int:

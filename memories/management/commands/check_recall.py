@@ -23,6 +23,7 @@ from memories.services.recall import (
     check_search,
     count_vectors,
     sample_memories,
+    starts_of_newest,
     vectors_of,
 )
 
@@ -75,12 +76,13 @@ def _measure(current: Serving, count: int, queries: Path | None) -> dict[str, li
         raise CommandError("No memory has a vector of the active model yet.")
     vectors = _query_vectors(current, sampled, queries)
     total = count_vectors(current.model_id)
+    starts = starts_of_newest()
     results: dict[str, list[Checked]] = {}
     with progress_bar() as bar:
         for memory, vector in bar.track(
             list(zip(sampled, vectors, strict=True)), description="searching"
         ):
-            for name, filter_ in memory.filters().items():
+            for name, filter_ in memory.filters(starts).items():
                 if checked := check_search(current, filter_, vector, total):
                     results.setdefault(name, []).append(checked)
     return dict(sorted(results.items(), key=lambda item: mean(c.share for c in item[1])))

@@ -1,5 +1,6 @@
 """`manage.py check_recall`: what it prints, and that it notices what searches miss."""
 
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -11,6 +12,9 @@ from memories.services import candidates
 from memories.services.store import store_memories
 from tests.embedders import embed_all, serve_by
 from tests.factories import create, new_memory
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+FILTERS = ("session", "owner", "type", "tag", "all")
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +40,7 @@ def stored(trial):
             session_id=f"session-{number % 4}",
             memory_type=("a", "b")[number % 2],
             tags=["tenth"] if number % 10 == 0 else ["other"],
+            created_at=NOW + timedelta(minutes=number),
         )
         for number in range(200)
     ]
@@ -46,7 +51,8 @@ def stored(trial):
 def test_it_tells_recall_and_latency_by_share_of_the_data(stored):
     out, errors = run("--check")
     found = cells(out)
-    assert found.keys() == {"session", "owner", "type", "tag", "all"}
+    assert found.keys() == {*FILTERS, "newest 1.00%", "newest 10.00%"}
+    assert found["newest 10.00%"][:3] == ["10.5 %", "5", "1.000"]
     assert found["all"][:3] == ["100 %", "5", "1.000"]
     assert found["owner"][0] == "25 %"
     assert all(float(row[3]) > 0 for row in found.values())
