@@ -51,6 +51,11 @@ def owner_in(an_id: str) -> uuid.UUID | None:
         return None
 
 
+def owner_text(owner_id: uuid.UUID) -> str:
+    """The 22 characters by which the ids that are made here carry their owner."""
+    return _text(owner_id.bytes)
+
+
 def key_text(digest: bytes) -> str:
     """16 bytes of digest as the 22 characters that the tables keep."""
     return _text(digest)

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from memories.changes import CHANNEL
+from memories.services.caches import forget_everything
 from zmqbridge.cache import ReadCache
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Listener:
                 said = str(error)
             finally:
                 self._cache.distrust()
+                forget_everything()  # what is said now is not heard
             self._stopping.wait(_PAUSE_SECONDS)
 
     def _listen(self, listening: psycopg.Connection) -> None:
@@ -82,7 +84,12 @@ class Listener:
         try:
             self._cache.forget(_read_ids(notice.payload))
         except msgspec.DecodeError:  # EVERYTHING, or what anyone else may have sent
-            self._cache.forget_all()
+            self._forget_everything()
+
+    def _forget_everything(self) -> None:
+        """An owner may have been erased: sessions are remembered as well."""
+        self._cache.forget_all()
+        forget_everything()
 
 
 def _direct_connection() -> psycopg.Connection:

@@ -1,7 +1,7 @@
 """Restores the embedded server as it was at a moment. Called by `manage.py restore --to`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +16,11 @@ from memories.backups.archive import Base, choose_base, told
 from memories.backups.bases import verify_base
 from memories.backups.checking import check_migrations
 from memories.backups.content import measure_content
+from memories.backups.erasing import erase_again
 from memories.backups.errors import BackupError
 from memories.backups.server import Server
 from memories.backups.trying import try_searches
+from memories.services.proofs import Proof
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
 from memoryproject.postgres.launch import ServerAddress, read_options
 from memoryproject.postgres.layout import Layout
@@ -30,12 +32,14 @@ _TOO_SHORT = "recovery ended before configured recovery target was reached"
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """`last_commit`: of the newest transaction that is in it; None where no WAL was needed.
+    """`erased`: owners that had been erased since. `last_commit`: of the newest transaction that is
+    in it; None where no WAL was needed.
     `aside`: where the present cluster was laid; None where there was none."""
 
     rows: int
     tables: int
     searches: int
+    erased: int
     last_commit: datetime | None
     aside: Path | None
 
@@ -55,10 +59,16 @@ def read_moment(text: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def recover(settings: dict[str, Any], archive_directory: Path, until: datetime | None) -> Recovered:
+def recover(
+    settings: dict[str, Any],
+    archive_directory: Path,
+    until: datetime | None,
+    proofs: Sequence[Proof],
+) -> Recovered:
     """Put the cluster as it was in the place of the present one, which is laid aside.
 
-    `settings`: of the database. Raises BackupError, and changes nothing then.
+    `settings`: of the database. `proofs`: of erasures, to be repeated. Raises BackupError, and
+    changes nothing then.
     """
     layout, bin_dir = _embedded(settings)
     base = choose_base(archive_directory, until)
@@ -70,7 +80,7 @@ def recover(settings: dict[str, Any], archive_directory: Path, until: datetime |
             recovery.unpack(base.folder)
             recovery.add_segments(base.archive.wal)
             address = _run(recovery, base, until)
-            recovered = _check(address, settings["NAME"])
+            recovered = _check(address, settings["NAME"], proofs)
             recovery.stop()
             recovery.archive_history(base.archive.wal)
             aside = recovery.take_the_place()
@@ -103,8 +113,11 @@ def _run(recovery: Recovery, base: Base, until: datetime | None) -> ServerAddres
         raise BackupError(f"The recovery failed: {(fatal or [str(error)])[0]}") from error
 
 
-def _check(address: ServerAddress, database: str) -> tuple[int, int, int]:
-    """Rows, tables and searches. Reads every row, so that a damaged page is found."""
+def _check(
+    address: ServerAddress, database: str, proofs: Sequence[Proof]
+) -> tuple[int, int, int, int]:
+    """Rows, tables, searches, and owners erased again. Reads every row, so that a damaged page is
+    found."""
     parameters = conninfo_to_dict(address.dsn(database))
     server = Server(database, {k: v for k, v in parameters.items() if k != "dbname"})
     with server.connect(database) as connection:
@@ -112,7 +125,8 @@ def _check(address: ServerAddress, database: str) -> tuple[int, int, int]:
         check_migrations([name for (name,) in names.fetchall()], "unknown")
         content = measure_content(connection)
     rows = sum(table.rows for table in content.values())
-    return rows, len(content), try_searches(server, database)
+    searches = try_searches(server, database)
+    return rows, len(content), searches, erase_again(server, database, proofs)
 
 
 def _last_commit(log: str) -> datetime | None:

@@ -51,3 +51,19 @@ def keep_answers(answers: Mapping[KeyedRequest, Any], at: datetime) -> None:
             [msgspec.json.encode(answer).decode() for answer in answers.values()],
         ],
     )
+
+
+# The answers that an owner was given or that tell of one. A key is its session's, which need not
+# be the owner of what was changed: an answer names that by ids, or by the user.
+FORGET_OWNER = """
+DELETE FROM request_keys
+WHERE owner_id = ANY(%(owners)s) OR position(%(part)s IN answer::text) > 0
+    OR answer ->> 'user_id' = %(user)s
+    OR coalesce(answer ->> 'memory_id', answer ->> 'source_id') IN (
+        SELECT id COLLATE "default" FROM memory_entries WHERE owner_id = %(owner)s)"""
+
+
+def owners_of_keys(owner_id: UUID, session_ids: Sequence[str]) -> list[UUID]:
+    """Under which owners the keys of these sessions stand, and `owner_id`."""
+    found = {KeyedRequest(b"", session_id).owner_id() for session_id in session_ids}
+    return list(found | {owner_id})

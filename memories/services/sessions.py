@@ -18,6 +18,7 @@ from memories.services.results import SessionSeen, raw, within
 
 # A session never changes its owner, so what was once committed may be remembered for good.
 _owners: BoundedDict[str, UUID] = BoundedDict(100_000)
+_era = 0  # how often all of them were forgotten
 
 
 class OpenedSession(msgspec.Struct, frozen=True):
@@ -65,8 +66,9 @@ def owners_of_sessions(session_ids: Iterable[str]) -> dict[str, UUID]:
     wanted = set(session_ids)
     known = {an_id: owner for an_id in wanted if (owner := _owners.get(an_id))}
     if unknown := sorted(wanted - known.keys()):
+        era = _era
         found = {an_id: owner for an_id, (owner, _) in _owners_and_starts(unknown).items()}
-        transaction.on_commit(partial(_owners.update, found))
+        transaction.on_commit(partial(_remember, found, era))
         known |= found
     return known
 
@@ -82,8 +84,16 @@ def owners_of_opened_sessions(session_ids: Iterable[str], at: datetime) -> dict[
 
 
 def forget_owners() -> None:
-    """Drop what is remembered of sessions: one of them may have been erased elsewhere."""
+    """Drop what is remembered of sessions: one of them may have been erased."""
+    global _era
+    _era += 1
     _owners.clear()
+
+
+def _remember(found: dict[str, UUID], era: int) -> None:
+    """Unless all was forgotten since it was looked up: it may be of before an erasure."""
+    if era == _era:
+        _owners.update(found)
 
 
 def end_session(

@@ -34,6 +34,10 @@ def statistics_of(owner_id: UUID | None) -> Statistics:
     return statistics
 
 
+def forget_statistics() -> None:
+    _kept.clear()
+
+
 def _count(owner_id: UUID | None) -> Statistics:
     owned = "owner_id = %s AND" if owner_id else ""
     [(count, average)] = rows(

@@ -70,6 +70,11 @@ def sample_of(owner_id: UUID | None, model_id: int, dimension: int) -> Sample:
     return taken.sample
 
 
+def forget_samples() -> None:
+    """Drop what is remembered of vectors: an owner may have been erased."""
+    _kept.clear()
+
+
 def _still_holds(kept: _Kept, owner_id: UUID | None, model_id: int) -> bool:
     if len(kept.sample.vectors) == SAMPLE_SIZE:
         return kept.until > time.monotonic()

@@ -33,12 +33,13 @@ def environment(**settings):
     return {**os.environ, **fresh, **{name: str(value) for name, value in settings.items()}}
 
 
-def run_command(*arguments, seconds=START_SECONDS, **settings):
+def run_command(*arguments, seconds=START_SECONDS, typed="", **settings):
     """A finished `manage.py …` process."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=REPOSITORY,
         env=environment(**settings),
+        input=typed,
         capture_output=True,
         text=True,
         timeout=seconds,

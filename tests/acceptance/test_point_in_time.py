@@ -80,6 +80,8 @@ def test_what_was_destroyed_is_there_as_it_was(installation, start, connect):
     orchestrator = start()
     peer, session_id = connect(orchestrator), new_name("s")
     first = peer.data(create(session_id, "before the base backup"))["memory_id"]
+    erased = new_name("s")
+    peer.data(create(erased, "of somebody who will be erased"))
     base = installation.run("backup", "--base").splitlines()[0]
     peer.data(create(session_id, "after it"))
     peer.data(update(session_id, first, "changed after it"))
@@ -88,6 +90,7 @@ def test_what_was_destroyed_is_there_as_it_was(installation, start, connect):
     peer.data(create(session_id, "after the moment"))
     after, bad = told(peer, session_id), now()
     peer.data(create(session_id, "the last one"))
+    installation.run("erase_owner", "--session", erased, "--yes")
 
     last_base = peer.data(request("stats", session_id="s"))["backups"]["last_base"]
     assert last_base["path"] == base
@@ -101,10 +104,12 @@ def test_what_was_destroyed_is_there_as_it_was(installation, start, connect):
     }
     shutil.rmtree(installation.layout.cluster)
 
-    assert "searches found" in installation.run("restore", "--to", good)
+    said = installation.run("restore", "--to", good)
+    assert "searches found" in said and "1 of its owners had been erased since" in said
     orchestrator = start()
     peer = connect(orchestrator)
     assert told(peer, session_id) == before
+    assert told(peer, erased) == {}
     texts = [
         each["content"]["text"]
         for each in peer.data(request("history", {"memory_id": first}, session_id))["revisions"]

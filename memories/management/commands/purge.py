@@ -1,8 +1,6 @@
 """`manage.py purge`: apply the retention policies, and remove for good what is over."""
 
-import time
 from argparse import ArgumentParser
-from threading import Event
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from memories.management.failures import told_in_one_sentence
+from memories.management.pacing import go_gently
 from memories.services.clearing import Clearing
 from memories.services.retention import count_fitting, list_policies
 
@@ -51,11 +50,6 @@ class Command(BaseCommand):
 
 
 def _go(clearing: Clearing) -> None:
-    """As long a pause after each step as it took: half of the database's time is for others."""
-    pause = Event()
-    began = time.monotonic()
-    for _ in clearing.steps():
-        pause.wait(time.monotonic() - began)
-        began = time.monotonic()
+    go_gently(clearing.steps())
     if clearing.is_refused:
         raise CommandError("A purge is at work already, in an orchestrator or a command.")

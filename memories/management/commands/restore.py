@@ -21,6 +21,7 @@ from memories.backups.commands import (
     leave_the_database,
     showing_bytes,
 )
+from memories.backups.erasing import erase_again, gather_proofs, read_proofs
 from memories.backups.recovering import read_moment, recover
 from memories.backups.restoring import compare_content, fill_database, identities_for
 from memories.backups.scratch import scratch_database
@@ -28,6 +29,7 @@ from memories.backups.server import Server, find_server
 from memories.backups.swapping import is_used, swap_in
 from memories.services.backups import record_backup
 from memories.services.orchestrators import running_orchestrators
+from memories.services.proofs import ProofFile, keep_in_table
 
 
 class Command(BaseCommand):
@@ -71,38 +73,54 @@ class Command(BaseCommand):
             identities = identities_for(manifest, key_file_of(options))
             server = find_server()
             _refuse_unless_free(server, options["replace"])
+            proofs = gather_proofs(server, _proof_file())
             with scratch_database(server) as database:
                 with showing_bytes("restoring", manifest.size_bytes) as tell:
                     fill_database(server, database, path, identities, tell)
                 compare_content(server, database, manifest)
+                erased = erase_again(server, database, proofs)
                 _refuse_unless_free(server, options["replace"])  # it may have taken hours
                 swap_in(server, database)
         self.stdout.write(
             f"Restored {manifest.row_count} rows as they were on "
             f"{manifest.made_at:%Y-%m-%d %H:%M:%S} UTC."
         )
+        self._tell_erased(erased)
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
+            keep_in_table(proofs)
             record_backup(describe(path, manifest, timezone.now()))
         self.stdout.write("The tables are up to date. Start the orchestrators again.")
 
     def _recover(self, moment: str) -> None:
         with ending_in_one_sentence():
-            done = recover(connection.settings_dict, settings.ARCHIVE_DIR, read_moment(moment))
+            until = read_moment(moment)
+            proofs = read_proofs(_proof_file())
+            done = recover(connection.settings_dict, settings.ARCHIVE_DIR, until, proofs)
         last = f"{told(done.last_commit)}" if done.last_commit else "before the base backup's end"
         self.stdout.write(
             f"Recovered {done.rows} rows in {done.tables} tables; the last change in them: {last}. "
             f"{done.searches} searches found what they should."
         )
+        self._tell_erased(done.erased)
         if done.aside:
             self.stdout.write(f"What was there before: {done.aside}. Remove it when all is well.")
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
+            keep_in_table(proofs)
             if settings.WAL_ARCHIVE:
                 base = make_base(find_server(), settings.ARCHIVE_DIR)
                 record_backup(describe_base(base))
                 self.stdout.write(f"A new base backup: {base.folder}")
         self.stdout.write("The tables are up to date. Start the orchestrators again.")
+
+    def _tell_erased(self, count: int) -> None:
+        if count:
+            self.stdout.write(f"{count} of its owners had been erased since, and are again.")
+
+
+def _proof_file() -> ProofFile:
+    return ProofFile(settings.DATA_DIR / "erasures")
 
 
 def _refuse_unless_free(server: Server, may_replace: bool) -> None:

@@ -29,7 +29,7 @@ def test_without_a_base_backup_there_is_nothing_to_recover(tmp_path):
 
 def test_a_server_of_ones_own_is_not_touched(tmp_path):
     with pytest.raises(BackupError, match="pgBackRest"):
-        recover({"ENGINE": "django.db.backends.postgresql"}, tmp_path, None)
+        recover({"ENGINE": "django.db.backends.postgresql"}, tmp_path, None, [])
 
 
 @pytest.mark.parametrize(

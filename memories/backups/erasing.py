@@ -1,0 +1,129 @@
+"""Erases from a restored database who was erased after its backup. Called before it is served.
+
+The database may be of an older version: what it has is found out, and not taken from the models.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from memories import ids
+from memories.backups.errors import BackupError
+from memories.backups.server import Server
+from memories.backups.swapping import is_used
+from memories.errors import MemoriesError
+from memories.services import admin_log, requests
+from memories.services.proofs import (
+    INSERT_PROOF,
+    SELECT_PROOFS,
+    Proof,
+    ProofFile,
+    digest_of,
+    proof_of,
+    values_of,
+)
+
+Connection = psycopg.Connection[Any]
+
+
+def gather_proofs(server: Server, file: ProofFile) -> list[Proof]:
+    """All that are known: of the file, and of the database that is to be replaced, if it is there.
+    The file then has them all, since that database is about to go. Raises BackupError."""
+    known = {proof.id: proof for proof in read_proofs(file)}
+    if is_used(server):
+        with server.connect(server.database) as connection:
+            missing = [proof for proof in _proofs_in(connection) if proof.id not in known]
+        if missing:
+            file.append(missing)
+        known |= {proof.id: proof for proof in missing}
+    return list(known.values())
+
+
+def read_proofs(file: ProofFile) -> list[Proof]:
+    """Raises BackupError."""
+    try:
+        return file.read()
+    except MemoriesError as error:
+        raise BackupError(error.message) from error
+
+
+def erase_again(server: Server, database: str, proofs: Iterable[Proof]) -> int:
+    """Erase from `database` every owner whose proof it lacks; returns how many it had.
+
+    A proof that it has is older than its backup: what it holds of that owner came later, and stays.
+    """
+    with server.connect(database) as connection:
+        has = {proof.id for proof in _proofs_in(connection)}
+        lacking = [proof for proof in proofs if proof.id not in has]
+        if not lacking:
+            return 0
+        digests = {proof.owner_digest for proof in lacking}
+        tables = [table for (table,) in connection.execute(_OWNED).fetchall()]
+        owners = [owner for owner in _owners(connection, tables) if digest_of(owner) in digests]
+        with connection.transaction():
+            _drop_checks(connection)
+            for owner in owners:
+                _erase(connection, owner, tables)
+            if _has_table(connection, "erasures"):
+                for proof in lacking:
+                    connection.execute(INSERT_PROOF, values_of(proof))
+    return len(owners)
+
+
+def _erase(connection: Connection, owner: UUID, tables: list[str]) -> None:
+    sessions = connection.execute(
+        "SELECT id, user_id FROM sessions WHERE owner_id = %s", [owner]
+    ).fetchall()
+    profiles = connection.execute("SELECT user_id FROM user_profiles WHERE owner_id = %s", [owner])
+    users = {user for (*_, user) in [*sessions, *profiles]}
+    named: Mapping[str, Any] = {
+        "owner": owner,
+        "user": next((user for user in users if ids.owner_of_user(user) == owner), None),
+        "part": ids.owner_text(owner),
+        "owners": requests.owners_of_keys(owner, [session_id for session_id, _ in sessions]),
+    }
+    connection.execute(requests.FORGET_OWNER, named)
+    connection.execute(admin_log.FORGET_OWNER, named)
+    for table in tables:
+        statement = sql.SQL("DELETE FROM {} WHERE owner_id = %s").format(sql.Identifier(table))
+        connection.execute(statement, [owner])
+
+
+def _owners(connection: Connection, tables: list[str]) -> set[UUID]:
+    found: set[UUID] = set()
+    for table in tables:
+        statement = sql.SQL("SELECT DISTINCT owner_id FROM {}").format(sql.Identifier(table))
+        found |= {owner for (owner,) in connection.execute(statement)}
+    return found
+
+
+def _proofs_in(connection: Connection) -> list[Proof]:
+    if not _has_table(connection, "erasures"):
+        return []
+    return [proof_of(row) for row in connection.execute(SELECT_PROOFS)]
+
+
+def _has_table(connection: Connection, table: str) -> bool:
+    return connection.execute("SELECT to_regclass(%s)", [table]).fetchall() != [(None,)]
+
+
+def _drop_checks(connection: Connection) -> None:
+    """Of an older version, which looked through whole tables for each memory that is removed. The
+    migrations that follow drop them as well."""
+    for table, name in connection.execute(_CHECKS).fetchall():
+        statement = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+        connection.execute(statement.format(sql.Identifier(table), sql.Identifier(name)))
+
+
+_OWNED = """
+SELECT c.table_name FROM information_schema.columns c JOIN information_schema.tables t
+    ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+WHERE c.table_schema = 'public' AND c.column_name = 'owner_id' AND t.table_type = 'BASE TABLE'
+ORDER BY 1"""
+
+_CHECKS = """
+SELECT c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.contype = 'f' AND k.confrelid IN ('memory_entries'::regclass, 'sessions'::regclass)"""
