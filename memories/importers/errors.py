@@ -3,3 +3,7 @@
 
 class ImportRefused(Exception):
     """The file cannot be read as an old store. Nothing of it has been imported."""
+
+
+class TooManyVanished(ImportRefused):
+    """A person has to say whether that is right."""

@@ -5,8 +5,9 @@ So nothing has to be remembered: after a stop, or with a longer copy, the next r
 there and adds the rest. Called by the command `import_memories`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from memories.changes import rows
 from memories.importers.kept_memories import Placed, compare_memories, store_old, update_old
 from memories.importers.kept_profiles import compare_profiles, keep_profiles
 from memories.importers.kept_sessions import compare_sessions, keep_sessions
@@ -19,6 +20,8 @@ from memories.importers.telling import import_lines
 from memories.importers.values import encode
 from memories.importers.walk import Walk
 
+_MANY_ROWS = 5_000
+
 
 class Import(Walk):
     """`writes` False: only count what would be done."""
@@ -28,6 +31,12 @@ class Import(Walk):
     def __init__(self, store: OldStore, writes: bool) -> None:
         super().__init__(store)
         self._writes = writes
+
+    def go(self, progress: Callable[[int], None]) -> None:
+        super().go(progress)
+        if self._writes and sum(tally.new for tally in self.tallies.values()) >= _MANY_ROWS:
+            # Until the server does it by itself, it would plan searches for the tables of before.
+            rows("ANALYZE memory_entries, sessions, relationships")
 
     def lines(self) -> Iterator[str]:
         return import_lines(self.tallies.values(), self._writes)

@@ -25,10 +25,10 @@ class Placed(NamedTuple):
 def compare_memories(batch: Sequence[Placed], volatile: Sequence[str]) -> list[Seen]:
     """`volatile`: keys of `content.metadata` that do not count."""
     there = _there(batch)
-    told = [_told(placed) for placed in batch if placed.id in there]
-    if not told:
+    rows_there = [told(placed) for placed in batch if placed.id in there]
+    if not rows_there:
         return [MISSING] * len(batch)
-    parameters = {"told": msgspec.json.encode(told).decode(), "volatile": list(volatile)}
+    parameters = {"told": msgspec.json.encode(rows_there).decode(), "volatile": list(volatile)}
     found = {row[0]: Seen(True, *row[1:]) for row in rows(_COMPARE, parameters)}
     return [found.get(placed.id, MISSING) for placed in batch]
 
@@ -90,11 +90,14 @@ def _revision(placed: Placed) -> Revision:
         content_json=memory.content_json,
         tags=tuple(memory.tags),
         priority=memory.priority,
+        set_ttl=True,
+        expires_at=memory.expires_at,
         changed_by=CHANGED_BY,
     )
 
 
-def _told(placed: Placed) -> dict[str, Any]:
+def told(placed: Placed) -> dict[str, Any]:
+    """All that counts of it."""
     memory = placed.memory
     return {
         "id": placed.id,

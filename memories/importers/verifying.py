@@ -48,4 +48,7 @@ class Verification(Walk):
             self.tally(table).compare(one)
             if not one.is_same:
                 found = "is not here as the file has it" if one.is_there else "is not here"
-                self._heard.note(table, row, found, "nothing: only compared")
+                self.note_difference(table, row, found)
+
+    def note_difference(self, table: str, row: str, found: str) -> None:
+        self._heard.note(table, row, found, "nothing: only compared")

@@ -27,9 +27,9 @@ from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_s
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """New values for the fields that are not None, whole. `ttl_seconds` counts from the commit;
-    `set_ttl` without seconds removes the expiry. Nothing happens where the memory has changed
-    since `if_updated_at`."""
+    """New values for the fields that are not None, whole. `ttl_seconds` counts from the commit,
+    `expires_at` is a moment; `set_ttl` without either removes the expiry. Nothing happens
+    where the memory has changed since `if_updated_at`."""
 
     memory_id: str
     at: datetime
@@ -40,6 +40,7 @@ class Revision:
     source_agent: str | None = None
     set_ttl: bool = False
     ttl_seconds: int | None = None
+    expires_at: datetime | None = None
     if_updated_at: datetime | None = None
     changed_by: str = ""
 
@@ -57,6 +58,7 @@ class _Row(msgspec.Struct):
     source_agent: str | None
     set_ttl: bool
     ttl: int | None
+    expires_at: datetime | None
     if_updated_at: datetime | None
 
 
@@ -97,6 +99,7 @@ def _row(revision: Revision, owner_id: UUID) -> _Row:
         revision.source_agent,
         revision.set_ttl,
         revision.ttl_seconds,
+        revision.expires_at,
         revision.if_updated_at,
     )
 
@@ -119,7 +122,7 @@ def _update_sql() -> str:
         FROM jsonb_to_recordset(%(changes)s::jsonb) AS n (id text, owner_id uuid,
                 changed_at timestamptz, changed_by text, memory_type text, content jsonb,
                 content_bytes int, tags text[], priority int, source_agent text, set_ttl boolean,
-                ttl bigint, if_updated_at timestamptz)
+                ttl bigint, expires_at timestamptz, if_updated_at timestamptz)
             CROSS JOIN LATERAL (SELECT {text} AS text) t
             CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w),
     seen AS ({LOCKED.format(condition=ALIVE)}),
@@ -147,7 +150,7 @@ def _update_sql() -> str:
             priority = coalesce(n.priority, m.priority),
             source_agent = coalesce(n.source_agent, m.source_agent),
             expires_at = CASE WHEN NOT n.set_ttl THEN m.expires_at
-                ELSE now() + n.ttl * interval '1 second' END,
+                ELSE coalesce(n.expires_at, now() + n.ttl * interval '1 second') END,
             updated_at = n.changed_at,
             version = m.version + 1,
             content_version =

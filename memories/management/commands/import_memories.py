@@ -1,14 +1,12 @@
 """`manage.py import_memories`: bring old stores over, and compare both sides afterwards."""
 
-import signal
 import sqlite3
 import sys
-import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,16 +17,20 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from rich.console import Console
 from rich.progress import Progress
 
-from memories.ids import ID_MAX_CHARACTERS
 from memories.importers.errors import ImportRefused
+from memories.importers.following import Reading
 from memories.importers.importing import Import
-from memories.importers.kinds import BY_NAME, opened, recognise
+from memories.importers.kinds import opened, recognise
 from memories.importers.report import Report
 from memories.importers.stores import OldStore
 from memories.importers.telling import finding_lines
 from memories.importers.verifying import Verification
 from memories.importers.walk import Walk
-from memories.importers.zones import machine_zone, read_zone
+from memories.management.reading import (
+    add_reading_options,
+    ended_by_sigterm,
+    read_reading_options,
+)
 from memories.startup import prepare_database
 
 _INTERRUPTED = 130
@@ -49,11 +51,7 @@ class Command(BaseCommand):
         only.add_argument(
             "--verify", action="store_true", help="only compare the files with what is stored"
         )
-        parser.add_argument("--format", choices=sorted(BY_NAME), help="read it as this alone")
-        parser.add_argument("--user", default="", help="whose are the rows that name no user")
-        parser.add_argument(
-            "--timezone", default="", help="of times without an offset (default: the machine's)"
-        )
+        add_reading_options(parser)
         parser.add_argument("--progress", action="store_true", help="show a progress bar")
         parser.add_argument(
             "--report", type=Path, metavar="FILE", help="write what was changed or skipped there"
@@ -61,7 +59,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         asked = _asked(options)
-        with _ended_by_sigterm():
+        with ended_by_sigterm():
             self._import(options, asked)
 
     def _import(self, options: dict[str, Any], asked: "_Asked") -> None:
@@ -101,8 +99,8 @@ class Command(BaseCommand):
     def _file(self, path: Path, asked: "_Asked", report: Report) -> bool:
         """Whether all of the file is now here, or could be."""
         try:
-            with opened(path, asked.zone, asked.user, report) as source:
-                stores = recognise(source, asked.format)
+            with opened(path, asked.reading.zone, asked.reading.user, report) as source:
+                stores = recognise(source, asked.reading.format)
                 done = [self._store(store, asked) for store in stores]
             return all(done)
         except ImportRefused as error:
@@ -140,49 +138,21 @@ class Command(BaseCommand):
 class _Asked:
     writes: bool
     verifies_only: bool
-    format: str
-    user: str
-    zone: tzinfo
+    reading: Reading
     shows_progress: bool
     report: Path | None
 
 
 def _asked(options: dict[str, Any]) -> _Asked:
-    user: str = options["user"]
-    if len(user) > ID_MAX_CHARACTERS or "\0" in user:
-        raise CommandError(f"--user has more than {ID_MAX_CHARACTERS} characters.")
     writes = not options["dry_run"] and not options["verify"]
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.jsonl"
-    try:
-        zone = (
-            read_zone(options["timezone"])
-            if options["timezone"]
-            else machine_zone(settings.MACHINE_TZ)
-        )
-    except ValueError as error:
-        raise CommandError(f"--timezone: {error}") from None
     return _Asked(
         writes,
         options["verify"],
-        options["format"] or "",
-        user,
-        zone,
+        read_reading_options(options),
         options["progress"],
         options["report"] or (settings.DATA_DIR / "imports" / name if writes else None),
     )
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """As by Ctrl-C, so that the private copy is removed on the way out."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no other thread may handle signals
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
