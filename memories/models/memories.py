@@ -78,8 +78,15 @@ class MemoryEntry(OwnedModel):
             models.Index(
                 fields=["-created_at", "id"], name="memories_newest", condition=Q(deleted_at=None)
             ),
-            # keyword search: the rows of an owner that hold a lexeme
-            GinIndex("owner_id", "search", name="memories_words", condition=Q(deleted_at=None)),
+            # keyword search: the rows of an owner that hold a lexeme. Merging 4 MB (PostgreSQL's
+            # default) of what waits for this index takes a create up to 100 ms, 1 MB some 10.
+            GinIndex(
+                "owner_id",
+                "search",
+                name="memories_words",
+                condition=Q(deleted_at=None),
+                gin_pending_list_limit=1024,
+            ),
             # the expiry job
             models.Index(
                 fields=["expires_at"],
