@@ -34,9 +34,10 @@ def beyond_guard(rounds: Rounds) -> list[str]:
         value = target.value(rounds)
         if value is None or target.guard is None or target.is_met(value, target.guard):
             continue
+        beyond = abs(value - target.guard) / target.guard
         passed.append(
             f"{target.figure}: {target.measure} is {value:.2f} times that of {target.floor}; "
-            f"the guard is {target.wording(target.guard)}"
+            f"the guard is {target.wording(target.guard)}, passed by {beyond:.0%}"
         )
     return passed
 
