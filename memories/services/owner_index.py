@@ -2,6 +2,7 @@
 asks of each. Knows no database; `owner_indexes` fills it, `owner_search` asks it.
 """
 
+import time
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
@@ -72,6 +73,7 @@ class OwnerIndex:
     def __init__(self, dimension: int) -> None:
         self.lock = Lock()
         self.dimension = dimension
+        self.used_at = time.monotonic()
         self.vector_ids: set[int] = set()  # known, also those that stand for nothing
         self.size_bytes = 0
         self._count = 0

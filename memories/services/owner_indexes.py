@@ -5,6 +5,7 @@ changes the count or the sum of its owner's vector ids, whichever process made i
 without the vector (tags, type, priority, expiry) is asked of the database by who searches.
 """
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from memories.bounded import BoundedDict
 from memories.changes import rows
@@ -24,9 +25,17 @@ from memories.services.candidates import ALL_UP_TO, ASKS, CREATED_US, EXACT_UP_T
 from memories.services.model_threads import in_model_thread
 from memories.services.owner_index import Entry, OwnerIndex
 
+logger = logging.getLogger(__name__)
+
 # An owner of few is kept from the second search within this time: the first would pay for nothing
 # where the owners are many and each searches seldom.
 _SOON_SECONDS = 600.0
+# One that was used within this time makes no room for another: where the owners who search are
+# more than fit, each search would read all that its owner has, four times as slowly as the database
+# answers.
+_IDLE_SECONDS = 60.0
+# What a memory takes beside its vector, as measured with talk.
+_MEMORY_BYTES = 700
 # So few may be read while somebody waits with a deadline.
 _QUICKLY_READ = 200
 
@@ -40,9 +49,10 @@ class _Indexes:
 
     def get(self, key: tuple[UUID, int]) -> OwnerIndex | None:
         with self._lock:
-            if key in self._kept:
+            if index := self._kept.get(key):
                 self._kept.move_to_end(key)
-            return self._kept.get(key)
+                index.used_at = time.monotonic()
+            return index
 
     def get_or_open(self, key: tuple[UUID, int], dimension: int) -> OwnerIndex:
         with self._lock:
@@ -59,7 +69,20 @@ class _Indexes:
     def size_bytes(self) -> int:
         return sum(index.size_bytes for index in list(self._kept.values()))
 
+    def make_room(self, wanted_bytes: int) -> bool:
+        """Forget what nobody has used for a while, as far as is needed; returns whether it was
+        enough."""
+        with self._lock:
+            left_bytes = (settings.SEARCH_MEGABYTES << 20) - self.size_bytes() - wanted_bytes
+            idle_since = time.monotonic() - _IDLE_SECONDS
+            for key, index in list(self._kept.items()):
+                if left_bytes >= 0 or index.used_at > idle_since:
+                    break
+                left_bytes += self._kept.pop(key).size_bytes
+            return left_bytes >= 0
+
     def trim(self) -> None:
+        """What has grown beyond the bound goes, used lately or not."""
         with self._lock:
             size_bytes = self.size_bytes()
             while self._kept and size_bytes > settings.SEARCH_MEGABYTES << 20:
@@ -122,6 +145,8 @@ def synchronise(index: OwnerIndex, owner_id: UUID, model_id: int) -> None:
 
 def _is_worth_it(owner_id: UUID, ask: Ask) -> bool:
     count = ask.statistics.memory_count
+    if not indexes.make_room(count * (ask.vector.nbytes + _MEMORY_BYTES)):
+        return False
     if ALL_UP_TO < count <= EXACT_UP_TO:
         return True  # the database would choose what is ranked, and its choice is another
     now = time.monotonic()
@@ -147,6 +172,8 @@ def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
         with index.lock:
             synchronise(index, *key)
         indexes.trim()
+    except DatabaseError as error:
+        logger.warning("An owner's vectors could not be read: %s", error)
     finally:
         connection.close()
 

@@ -47,9 +47,9 @@ def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
         best = _rank(ask, wish, index, said)
         if _renew_priorities(ask, index, best):
             best = _rank(ask, wish, index, said)
-        complete = index.alive_count == ask.statistics.memory_count
+        count = index.alive_count
     # What has no text has no vector, and comes last: only the database knows of it.
-    if len(best.found) < wish.limit and wish.weights and not complete:
+    if wish.weights and len(best.found) < wish.limit and count != ask.statistics.memory_count:
         return None
     return best._replace(found=best.found[: wish.limit])
 

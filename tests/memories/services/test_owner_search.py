@@ -17,7 +17,7 @@ from memories.services.sessions import NewSession, open_sessions
 from memories.services.store import store_memories
 from tests.embedders import embed_all
 from tests.factories import database_now, new_memory, set_expiry, store, wait_until
-from tests.memories.services.asking import ask, found, ids
+from tests.memories.services.asking import ask, filter_of, found, ids
 
 pytestmark = pytest.mark.django_db
 
@@ -133,16 +133,33 @@ def test_one_statement_tells_that_nothing_has_changed(trial):
     assert len(reading) == 1 and "sum(id)" in reading[0]
 
 
-def test_what_is_beyond_the_bound_is_forgotten_and_found_all_the_same(trial, settings):
+@pytest.fixture
+def two_owners(trial, settings):
+    """Ann's index fits, or Bob's, but not both."""
     settings.SEARCH_MEGABYTES = 1
-    an_id = store("alpha", session_id="ann")
-    filter_ = {"session_id": "ann"}
-    store_memories([new_memory(f"many {n}", session_id="bob") for n in range(1500)])
+    for user in ("ann", "bob"):
+        store_memories([new_memory(f"{user} alpha {n}", session_id=user) for n in range(600)])
     embed_all()
-    assert found("alpha", **filter_) == [an_id]
-    assert len(found("many", session_id="bob", limit=50)) == 50
-    assert owner_indexes.indexes.size_bytes() <= 1 << 20
-    assert found("alpha", **filter_) == [an_id]
+
+
+def test_who_searches_does_not_drive_out_who_searched_a_moment_ago(two_owners, monkeypatch):
+    for user in ("ann", "bob", "ann", "bob"):
+        assert len(found(f"{user} alpha", session_id=user, limit=50)) == 50
+    [(owner_id, _)] = owner_indexes.indexes._kept
+    assert owner_id == filter_of(session_id="ann").owner_id
+    monkeypatch.setattr(owner_indexes, "_IDLE_SECONDS", 0)
+    assert len(found("bob alpha", session_id="bob", limit=50)) == 50
+    [(owner_id, _)] = owner_indexes.indexes._kept
+    assert owner_id == filter_of(session_id="bob").owner_id
+
+
+def test_what_has_grown_beyond_the_bound_is_forgotten_and_found_all_the_same(two_owners):
+    assert len(found("ann alpha", session_id="ann", limit=50)) == 50
+    store_memories([new_memory(f"ann beta {n}", session_id="ann") for n in range(900)])
+    embed_all()
+    for _ in range(2):
+        assert len(found("beta", session_id="ann", limit=50)) == 50
+        assert owner_indexes.indexes.size_bytes() <= 1 << 20
 
 
 def test_an_index_of_which_much_has_gone_is_read_anew(trial):
