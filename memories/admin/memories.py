@@ -1,34 +1,39 @@
 """Memories: the list with what is deleted or expired on request, the page, and the form."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import BooleanField, Case, Prefetch, QuerySet, Value, When
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanWidget
 
-from memories.admin import memory_panels
 from memories.admin.expressions import beginning
 from memories.admin.finding import of_memory
 from memories.admin.inspection import ACTION_LIMIT, InspectionAdmin, chosen, shown_json
 from memories.admin.memory_filters import FILTERS, TIMES, state_asked_for
 from memories.admin.memory_form import MemoryForm, uneditable_fields
+from memories.admin.memory_mending import Mend, delete_or_restore, restore_version
+from memories.admin.memory_panels import panels_of
 from memories.admin.memory_search import Hit, MemoryList, load_embedder, search
-from memories.admin.rendering import excerpt, isolated, link, list_link, passage, preformatted
+from memories.admin.rendering import excerpt, isolated, link, list_link, moment, passage
 from memories.errors import MemoriesError
 from memories.models import MemoryEntry, Session
 from memories.services.forget import Deletion, forget_memories
 from memories.services.restore import restore_memories
 
-_TEXT_CHARACTERS = 10_000
 _HAS_EXPIRED = Case(
     When(expires_at__lte=Now(), then=Value(True)),
     default=Value(False),
@@ -62,26 +67,31 @@ class MemoryEntryAdmin(InspectionAdmin):
     )
     json_fields = ("content",)
     search_help_text = _("Words, a question, or the id of a memory")
+    change_form_outer_before_template = "memories/memory_top.html"
+    change_form_outer_after_template = "memories/memory_panels.html"
     actions = ("delete_softly", "restore")
     fieldsets: Any = (
-        (None, {"fields": ("id", "state", "in_session", "of_user", "owner_id")}),
+        (None, {"fields": ("memory_type", "content_json", "tags_json", "priority", "read_at")}),
         (
-            "What it holds",
-            {"fields": ("memory_type", "text_shown", "content_json", "tags_json", "priority")},
+            _("What it is"),
+            {"fields": ("state", "expires", "in_session", "of_user", "created_at", "updated_at")},
         ),
         (
-            "By whom and when",
+            _("More"),
             {
+                "classes": ("collapse",),
                 "fields": (
-                    ("source_agent", "created_by", "speaker"),
-                    ("created_at", "updated_at", "version", "content_version"),
-                    ("expires_at", "deleted_at"),
-                    "read_at",
-                )
+                    "id",
+                    "owner_id",
+                    "source_agent",
+                    "created_by",
+                    "speaker",
+                    "version",
+                    "content_version",
+                    "deleted_at",
+                ),
             },
         ),
-        ("History", {"fields": ("revisions",)}),
-        ("Around it", {"fields": ("relationships", "accesses", "vectors")}),
     )
     edited_fields = ("memory_type", "content_json", "tags_json", "priority", "read_at")
 
@@ -130,6 +140,9 @@ class MemoryEntryAdmin(InspectionAdmin):
 
     # Who may do what
 
+    def may_change(self, request: HttpRequest) -> bool:
+        return bool(admin.ModelAdmin.has_change_permission(self, request))
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What is gone is only shown; a form that was sent is told so in its own words."""
         editable = (
@@ -154,6 +167,43 @@ class MemoryEntryAdmin(InspectionAdmin):
         return actions
 
     # What a person changes
+
+    def get_urls(self) -> list[Any]:
+        """Buttons of the page, which are forms of their own."""
+        prefix, view = "memories_memoryentry", self.admin_site.admin_view
+        own = [
+            path("<path:object_id>/fate/", view(self.decide_fate), name=f"{prefix}_fate"),
+            path(
+                "<path:object_id>/version/<int:version>/",
+                view(self.bring_back_version),
+                name=f"{prefix}_version",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def decide_fate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._mend(request, object_id, delete_or_restore)
+
+    def bring_back_version(
+        self, request: HttpRequest, object_id: str, version: int
+    ) -> HttpResponse:
+        return self._mend(request, object_id, partial(restore_version, version=version))
+
+    def _mend(self, request: HttpRequest, object_id: str, mend: Mend) -> HttpResponse:
+        """Do it and tell it, to those who may, and lead back to the page."""
+        if request.method != "POST" or not self.may_change(request):
+            raise PermissionDenied
+        memory_id = unquote(object_id)
+        try:
+            with transaction.atomic():
+                told, logged = mend(request, memory_id)
+                self.log_changes(request, [memory_id], logged)
+            self.message_user(request, told, messages.SUCCESS)
+        except MemoriesError as error:
+            self.message_user(request, error.message, messages.ERROR)
+        return HttpResponseRedirect(
+            reverse("admin:memories_memoryentry_change", args=[quote(memory_id)])
+        )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.revise(request.user.get_username())
@@ -200,6 +250,13 @@ class MemoryEntryAdmin(InspectionAdmin):
 
     # What is shown
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        if memory := kwargs.get("obj"):
+            context["panels"] = panels_of(memory, self.may_change(request))
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def action_checkbox(self, obj: Any) -> SafeString:
         """Django's own names the row by str(), which would read the whole text of each."""
         label = f"Select {obj.pk} for an action"
@@ -238,10 +295,14 @@ class MemoryEntryAdmin(InspectionAdmin):
             return "deleted"
         return "expired" if memory.has_expired else "alive"
 
-    @admin.display(description="text")
-    def text_shown(self, memory: Any) -> SafeString:
-        text = memory.text[:_TEXT_CHARACTERS]
-        return preformatted(f"{text} …" if len(memory.text) > _TEXT_CHARACTERS else text or "-")
+    @admin.display(description=_("expires"))
+    def expires(self, memory: Any) -> str:
+        if memory.expires_at is None:
+            return str(_("never"))
+        now, at = timezone.now(), memory.expires_at
+        told = _("in %(time)s") if at > now else _("%(time)s ago")
+        distance = timeuntil(at, now) if at > now else timesince(at, now)
+        return f"{moment(at)} ({told % {'time': distance}})"
 
     @admin.display(description="tags")
     def tags_json(self, memory: Any) -> SafeString:
@@ -250,19 +311,3 @@ class MemoryEntryAdmin(InspectionAdmin):
     @admin.display
     def read_at(self, memory: Any) -> str:
         return "-"
-
-    @admin.display
-    def revisions(self, memory: Any) -> SafeString:
-        return memory_panels.revisions_of(memory)
-
-    @admin.display
-    def relationships(self, memory: Any) -> SafeString:
-        return memory_panels.relationships_of(memory)
-
-    @admin.display
-    def accesses(self, memory: Any) -> SafeString:
-        return memory_panels.accesses_of(memory)
-
-    @admin.display
-    def vectors(self, memory: Any) -> SafeString:
-        return memory_panels.vectors_of(memory)

@@ -66,6 +66,9 @@ class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         memory: Any = self.instance
+        if "content_json" in self.fields:
+            lines = memory.content_pretty.count("\n") + 2
+            self.fields["content_json"].widget.attrs["rows"] = min(max(lines, 5), 24)
         self.initial.update(
             content_json=memory.content_pretty,
             tags_json=json.dumps(memory.tags, ensure_ascii=False),

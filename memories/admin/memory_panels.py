@@ -1,44 +1,71 @@
-"""What belongs to one memory, as tables on its page: each newest first, and bounded."""
+"""What belongs to one memory, around the form of its page. Everything is bounded."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.db.models import Q
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from memories.admin.expressions import beginning
-from memories.admin.rendering import excerpt, isolated, link, list_link, moment, table
+from memories.admin.memory_history import Step, steps_of
+from memories.admin.relationship_picture import Picture, picture_of
+from memories.admin.rendering import excerpt, isolated, link, list_link, table
 from memories.models import AccessLog, Embedding, EmbeddingTask, MemoryEntry, Relationship, Revision
+from memories.services.nearest import nearest_to
 
 PANEL_ROWS = 20
+NEAREST = 8
+TEXT_CHARACTERS = 10_000
 
 
-def revisions_of(memory: MemoryEntry) -> SafeString:
-    found = (
-        _of(memory, Revision)
-        .only("version", "action", "tags", "priority", "changed_at", "changed_by")
-        .annotate(content_beginning=beginning("content"))
-        .order_by("-version")
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """`may_change`: the account may; `may_edit`: it may, and the memory is alive."""
+
+    quoted_id: str
+    read_at: str
+    may_change: bool
+    may_edit: bool
+    text: str
+    steps: list[Step]
+    all_revisions: SafeString
+    picture: Picture | None
+    relationships: SafeString
+    nearest: SafeString
+    accesses: SafeString
+    vectors: SafeString
+
+
+def panels_of(memory: Any, may_change: bool) -> Panels:
+    """`memory`: as the page's query read it, with `has_expired`."""
+    return Panels(
+        quoted_id=quote(memory.pk),
+        read_at=memory.updated_at.isoformat(),
+        may_change=may_change,
+        may_edit=may_change and not (memory.deleted_at or memory.has_expired),
+        text=_text_of(memory),
+        steps=steps_of(memory),
+        all_revisions=list_link(Revision, _("All revisions"), q=memory.pk),
+        picture=picture_of(memory),
+        relationships=_relationships_of(memory),
+        nearest=_nearest_of(memory),
+        accesses=_accesses_of(memory),
+        vectors=_vectors_of(memory),
     )
-    rows = (
-        [
-            link(Revision, revision.pk, str(revision.version)),
-            isolated(revision.action),
-            moment(revision.changed_at),
-            isolated(revision.changed_by),
-            excerpt(revision.content_beginning),
-            excerpt(", ".join(revision.tags)),
-            revision.priority,
-        ]
-        for revision in found[:PANEL_ROWS]
-    )
-    headings = ["Version", "Then", "At", "By", "It held", "Tags", "Priority"]
-    return format_html(
-        "{}{}", table(headings, rows), list_link(Revision, "All revisions", q=memory.pk)
-    )
 
 
-def relationships_of(memory: MemoryEntry) -> SafeString:
+def _text_of(memory: MemoryEntry) -> str:
+    if len(memory.text) > TEXT_CHARACTERS:
+        told = _("… and %(count)s characters more") % {
+            "count": f"{len(memory.text) - TEXT_CHARACTERS:,}"
+        }
+        return f"{memory.text[:TEXT_CHARACTERS]} {told}"
+    return memory.text or _("It has no text.")
+
+
+def _relationships_of(memory: MemoryEntry) -> SafeString:
     either = Q(source_id=memory.pk) | Q(target_id=memory.pk)
     found = Relationship.objects.filter(either, owner_id=memory.owner_id).defer("metadata")
     rows = (
@@ -46,28 +73,45 @@ def relationships_of(memory: MemoryEntry) -> SafeString:
             link(Relationship, tie.pk, tie.relationship_type),
             link(MemoryEntry, tie.source_id),
             link(MemoryEntry, tie.target_id),
-            tie.strength,
+            f"{tie.strength:.2g}",
         ]
         for tie in found.order_by("-pk")[:PANEL_ROWS]
     )
-    return table(["Type", "From", "To", "Strength"], rows)
+    return table([_("Type"), _("From"), _("To"), _("Strength")], rows)
 
 
-def accesses_of(memory: MemoryEntry) -> SafeString:
+def _nearest_of(memory: MemoryEntry) -> SafeString:
+    near = nearest_to(memory.owner_id, memory.pk, NEAREST)
+    found = MemoryEntry.objects.filter(owner_id=memory.owner_id, pk__in=[pk for pk, _score in near])
+    shown = found.only("owner_id", "created_at").annotate(beginning=beginning("text"))
+    texts = {row.pk: row for row in shown}
+    rows = (
+        [
+            f"{similarity:.0%}",
+            link(MemoryEntry, an_id, texts[an_id].beginning or an_id),
+            texts[an_id].created_at.date(),
+        ]
+        for an_id, similarity in near
+        if an_id in texts
+    )
+    return table([_("Similarity"), _("Memory"), _("Day")], rows)
+
+
+def _accesses_of(memory: MemoryEntry) -> SafeString:
     rows = (
         [access.day, isolated(access.action), isolated(access.agent_id), access.accesses]
         for access in _of(memory, AccessLog).order_by("-day", "-last_at")[:PANEL_ROWS]
     )
-    return table(["Day", "Action", "Agent", "Times"], rows)
+    return table([_("Day"), _("Action"), _("Agent"), _("Times")], rows)
 
 
-def vectors_of(memory: MemoryEntry) -> SafeString:
+def _vectors_of(memory: MemoryEntry) -> SafeString:
     """Which models have embedded it, and which still have to. No vector is read."""
     made = _of(memory, Embedding).select_related("model").only("version", "model__name")
     waiting = _of(memory, EmbeddingTask).select_related("model").only("error", "model__name")
     rows = [[isolated(vector.model.name), f"of version {vector.version}"] for vector in made]
-    rows += [[isolated(task.model.name), excerpt(task.error or "waiting")] for task in waiting]
-    return table(["Model", "Vector"], rows)
+    rows += [[isolated(task.model.name), excerpt(task.error or _("waiting"))] for task in waiting]
+    return table([_("Model"), _("Vector")], rows)
 
 
 def _of(memory: MemoryEntry, model: Any) -> Any:

@@ -16,3 +16,8 @@ def list_url(model, **parameters):
 
 def page_url(model, primary_key):
     return reverse(f"admin:memories_{model}_change", args=[quote(primary_key)])
+
+
+def button_url(memory_id, button):
+    """Of a button on the page of a memory: `fate` or `version/2`."""
+    return page_url("memoryentry", memory_id).replace("change/", f"{button}/")

@@ -13,7 +13,7 @@ from memories.services.revise import Revision as Change
 from memories.services.revise import revise_memories
 from tests.factories import store
 
-from .conftest import list_url, page_url
+from .conftest import button_url, list_url, page_url
 from .rows import delete, expire, fill_tables
 
 pytestmark = pytest.mark.django_db
@@ -220,4 +220,7 @@ def test_who_may_only_look_changes_nothing(client, django_user_model):
     assert response.status_code == 200
     assert 'name="priority"' not in response.text
     assert client.post(page_url("memoryentry", memory_id), {"priority": "1"}).status_code == 403
+    assert "memories-button" not in response.text
+    for button in ("fate", "version/1"):
+        assert client.post(button_url(memory_id, button), {"do": "delete"}).status_code == 403
     assert not client.get(list_url("memoryentry")).context["action_form"]
