@@ -60,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--rows", type=int, default=10_000, help="memories stored before")
     parser.add_argument("--rounds", type=int, help="each figure is the median of so many")
+    parser.add_argument("--minutes", type=float, default=10, help="of the scenario steady")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="as SVG; needs matplotlib")
     parser.add_argument("--check", action="store_true", help="fail where a guard is passed")
@@ -76,10 +77,12 @@ def _draw(report: dict[str, Any], folder: Path) -> None:
 
 def _wanted(group: Group, options: argparse.Namespace) -> dict[str, Scenario]:
     """Those that are named; else all, or the quick ones."""
+    if options.only:
+        return {name: each for name, each in group.scenarios.items() if name in options.only}
     return {
-        name: scenario
-        for name, scenario in group.scenarios.items()
-        if (name in options.only if options.only else scenario.quick or not options.quick)
+        name: each
+        for name, each in group.scenarios.items()
+        if not each.named and (each.quick or not options.quick)
     }
 
 
@@ -89,7 +92,7 @@ def _measure(
     embedder = group.quick_embedder if options.quick else group.embedder
     count = options.rounds or (2 if options.quick else 3)
     with echo_server() as echo, serving({"EMBEDDER": embedder}) as served:
-        bench = Bench(served, echo, _QUICK_SCALE if options.quick else 1)
+        bench = Bench(served, echo, _QUICK_SCALE if options.quick else 1, options.minutes)
         status.update(f"loading {options.rows} memories")
         bench.load(options.rows, large=_QUICK_LARGE_OWNER if options.quick else _LARGE_OWNER)
         for number in range(1, count + 1):

@@ -27,11 +27,13 @@ class Known:
 
 @dataclass
 class Bench:
-    """`scale`: 1 for the whole suite, less for the quick one. `echo`: the endpoint of the floor."""
+    """`scale`: 1 for the whole suite, less for the quick one. `echo`: the endpoint of the floor.
+    `minutes`: of the steady load."""
 
     served: Served
     echo: str
     scale: float
+    minutes: float = 10
     requests: Requests = field(default_factory=Requests)
     talk: Talk = field(default_factory=lambda: Talk(seed=7))
 

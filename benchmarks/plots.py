@@ -5,7 +5,7 @@ python -m benchmarks.plots RESULT.json DIRECTORY
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +39,43 @@ _IN_FLIGHT = (1, 16, 256)
 
 def draw_all(report: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write every plot that the figures of the run allow; returns their paths."""
-    matplotlib.rcParams["svg.hashsalt"] = "benchmarks"  # the same figures give the same file
-    folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for name, draw in _PLOTS.items():
-        figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-        axes = figure.add_subplot()
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        figure, axes = _canvas()
         if draw(axes, report["figures"]):
-            figure.legend(loc="outside lower center", ncols=3, fontsize="small", frameon=False)
-            path = folder / f"{name}.svg"
-            figure.savefig(path, metadata={"Date": None})
+            path = _save(figure, folder / f"{name}.svg")
             drawn.append(path)
     return drawn
+
+
+def draw_lines(
+    lines: Mapping[str, Sequence[tuple[int, float]]], path: Path, title: str, x: str, y: str
+) -> Path:
+    """A line with a point for each pair of numbers, both axes logarithmic."""
+    figure, axes = _canvas()
+    for place, (name, points) in enumerate(lines.items()):
+        colour = _COLOURS[place % len(_COLOURS)]
+        style = "o-" if place < len(_COLOURS) else "o--"
+        axes.plot(*zip(*points, strict=True), style, color=colour, label=name)
+    axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    axes.set_title(title)
+    return _save(figure, path)
+
+
+def _canvas() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    matplotlib.rcParams["svg.hashsalt"] = "benchmarks"  # the same figures give the same file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.legend(loc="outside lower center", ncols=3, fontsize="small", frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+    return path
 
 
 def _draw_latencies(axes: Axes, figures: Figures) -> bool:

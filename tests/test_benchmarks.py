@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import zmq
 
+from benchmarks import growth
 from benchmarks.driver import Timed, closed_loop, open_loop
 from benchmarks.figures import Figure, figure_of
 from benchmarks.load import LARGE_USER, load, unit_vectors
 from benchmarks.report import beyond_guard, failures
+from benchmarks.scenarios.steady import growth_an_hour
 from benchmarks.targets import TARGETS, Target
 from benchmarks.workload import Requests
 from memories import ids
@@ -104,6 +106,19 @@ def test_a_ratio_is_taken_within_each_round():
     floor_quiet, floor_noisy = (Figure("", rate=rate) for rate in (1000, 100))
     rounds = {"create": [quiet, noisy], "floor": [floor_quiet, floor_noisy]}
     assert target.value(rounds) == 3
+
+
+def test_the_growth_of_memory_is_that_after_the_warm_up():
+    warming = [(second, 100.0 + 10 * second) for second in range(30)]
+    steady = [(second, 400.0 + second / 60) for second in range(30, 100)]
+    assert growth_an_hour(warming + steady) == pytest.approx(60)
+
+
+def test_cost_against_rows_is_drawn_for_what_was_measured(tmp_path):
+    figures = {name: {"percentiles_ms": [1.0] * 101} for name in growth._DRAWN}
+    path = growth.draw({10: figures, 1000: figures}, tmp_path / "plots")
+    assert "create, 1 in flight" in path.read_text()
+    assert growth.points_of({1000: figures, 10: {}}, "create, 1 in flight") == [(1000, 1.0)]
 
 
 @pytest.fixture

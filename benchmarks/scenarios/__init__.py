@@ -22,12 +22,16 @@ from benchmarks.scenarios.mixed_day import measure_mixed_day
 from benchmarks.scenarios.pages import measure_pages
 from benchmarks.scenarios.reads import measure_reads
 from benchmarks.scenarios.searches import search_of
+from benchmarks.scenarios.steady import measure_steady
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """`quick`: also in the quick suite; `named`: only where it is asked for by its name."""
+
     measure: Callable[[Bench], Iterator[Figure]]
     quick: bool = True
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ GROUPS = {
             "batch_read": Scenario(measure_pages),
             "keyword_search": Scenario(search_of("keyword")),
             "footprint": Scenario(measure_footprint, quick=False),
+            "steady": Scenario(measure_steady, named=True),
         },
     ),
     "meaning": Group(

@@ -1,11 +1,11 @@
 """What the orchestrator takes: time to start with an empty database, memory, bytes on disk."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.driver import closed_loop
 from benchmarks.figures import Figure
+from benchmarks.scenarios.steady import resident_megabytes
 
 _TABLES = ("memory_entries", "embeddings")
 
@@ -13,7 +13,9 @@ _TABLES = ("memory_entries", "embeddings")
 def measure_footprint(bench: Bench) -> Iterator[Figure]:
     label = bench.served.environment["EMBEDDER"]
     yield Figure(f"start-up, embedder {label}", "s", value=bench.served.start_seconds)
-    yield Figure(f"memory, embedder {label}", "MB", value=_resident_megabytes(bench))
+    yield Figure(
+        f"memory, embedder {label}", "MB", value=resident_megabytes(bench.served.process_id)
+    )
     for table in _TABLES:
         [(count, size)] = bench.rows(
             f"SELECT (SELECT count(*) FROM {table}), pg_total_relation_size('{table}')"
@@ -21,13 +23,6 @@ def measure_footprint(bench: Bench) -> Iterator[Figure]:
         if count:
             yield Figure(f"disk, {table}, embedder {label}", "bytes a row", value=size / count)
     yield Figure(f"WAL, embedder {label}", "bytes a create", value=_wal_bytes(bench))
-
-
-def _resident_megabytes(bench: Bench) -> float:
-    for line in Path(f"/proc/{bench.served.process_id}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise SystemExit("The orchestrator has ended.")
 
 
 def _wal_bytes(bench: Bench) -> float:

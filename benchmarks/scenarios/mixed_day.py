@@ -3,6 +3,7 @@ came before, so that waiting is counted.
 """
 
 from collections.abc import Iterator
+from itertools import accumulate
 from random import Random
 from typing import Any
 
@@ -18,18 +19,20 @@ ACTIONS = tuple(_SHARES)
 
 
 def measure_mixed_day(bench: Bench) -> Iterator[Figure]:
-    chance = Random(11)
-    count = bench.count(_RATE * _SECONDS)
-    kinds = chance.choices(list(_SHARES), list(_SHARES.values()), k=count)
-    work = [_request(bench, chance, kind) for kind in kinds]
-    due, at = 0.0, []
-    for _ in range(count):
-        due += chance.expovariate(_RATE)
-        at.append(due)
-    timed = open_loop(bench.served.endpoint, work, at)
+    work, due = mixed_requests(bench, Random(11), bench.count(_RATE * _SECONDS), _RATE)
+    timed = open_loop(bench.served.endpoint, work, due)
     for action, seconds in timed.seconds.items():
         of_action = Timed(timed.began, timed.ended, {action: seconds}, timed.failures, timed.failed)
         yield figure_of(f"mixed day, {action}", of_action)
+
+
+def mixed_requests(
+    bench: Bench, chance: Random, count: int, rate: float
+) -> tuple[list[Prepared], list[float]]:
+    """Requests, and when each is due in seconds: at random times, `rate` a second on average."""
+    kinds = chance.choices(list(_SHARES), list(_SHARES.values()), k=count)
+    gaps = (chance.expovariate(rate) for _ in range(count))
+    return [_request(bench, chance, kind) for kind in kinds], list(accumulate(gaps))
 
 
 def _request(bench: Bench, chance: Random, kind: str) -> Prepared:
