@@ -115,6 +115,7 @@ def test_the_growth_of_memory_is_that_after_the_warm_up():
 
 
 def test_cost_against_rows_is_drawn_for_what_was_measured(tmp_path):
+    pytest.importorskip("matplotlib")
     figures = {name: {"percentiles_ms": [1.0] * 101} for name in growth._DRAWN}
     path = growth.draw({10: figures, 1000: figures}, tmp_path / "plots")
     assert "create, 1 in flight" in path.read_text()
