@@ -17,6 +17,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from rich.console import Console
 from rich.progress import Progress
 
+from memories.exports.bringing_back import BringingBack
+from memories.exports.errors import ExportError
+from memories.exports.reading import check_export, is_export
 from memories.importers.errors import ImportRefused
 from memories.importers.following import Reading
 from memories.importers.importing import Import
@@ -38,8 +41,9 @@ _INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = (
-        "Import the SQLite and JSON files of older assistants. Each is recognised by what is in it "
-        "and only read. A second run, or one with a longer copy of a file, adds what is new."
+        "Import the SQLite and JSON files of older assistants, and what export_owner wrote. Each "
+        "is recognised by what is in it and only read. A second run, or one with a longer copy of "
+        "a file, adds what is new."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -99,15 +103,42 @@ class Command(BaseCommand):
     def _file(self, path: Path, asked: "_Asked", report: Report) -> bool:
         """Whether all of the file is now here, or could be."""
         try:
+            if not asked.reading.format and is_export(path):
+                return self._export(path, asked, report)
             with opened(path, asked.reading.zone, asked.reading.user, report) as source:
                 stores = recognise(source, asked.reading.format)
                 done = [self._store(store, asked) for store in stores]
             return all(done)
-        except ImportRefused as error:
+        except (ImportRefused, ExportError) as error:
             self.stderr.write(str(error))
         except sqlite3.DatabaseError as error:
             self.stderr.write(f"{path} cannot be read to its end: {error}.")
         return False
+
+    def _export(self, path: Path, asked: "_Asked", report: Report) -> bool:
+        """What export_owner wrote: rows as they were, and no old store."""
+        header = check_export(path)
+        whose = f"the user {header.user_id}" if header.user_id else f"the owner {header.owner_id}"
+        self.stdout.write(f"{path}: an export of {whose}")
+
+        def note(kind: str, key: str) -> None:
+            report.note(str(path), kind, key, "other content stands here", "left as it is")
+
+        bringing = BringingBack(path, header, asked.writes, note)
+        shown = Progress(console=Console(file=sys.stderr), disable=not asked.shows_progress)
+        with shown as bar:
+            task = bar.add_task("importing", total=sum(header.counts.values()))
+            for count in bringing.steps():
+                bar.advance(task, count)
+        new = "new" if asked.writes else "not here"
+        for kind, tally in bringing.tallies.items():
+            told = f"{tally.new} {new}, {tally.known} known"
+            told += f", {tally.differing} with other content here" if tally.differing else ""
+            self.stdout.write(
+                f"  {kind}, {tally.read} {'row' if tally.read == 1 else 'rows'}: {told}"
+            )
+        lacks = asked.verifies_only and any(tally.new for tally in bringing.tallies.values())
+        return bringing.is_whole and not lacks
 
     def _store(self, store: OldStore, asked: "_Asked") -> bool:
         source = store.source

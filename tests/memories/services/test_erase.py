@@ -2,47 +2,21 @@
 
 import msgspec
 import pytest
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import User
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.utils import timezone
 
 from memories.models import Erasure as ErasureRow
-from memories.models import MemoryEntry, RequestKey, Session, UserProfile
+from memories.models import MemoryEntry, RequestKey
 from memories.services.access import Access, log_accesses
 from memories.services.erase import Erasure
 from memories.services.find_owner import OwnerNotFound, owned_tables, owner_of
 from memories.services.proofs import ProofFile, ProofsUnreadable, digest_of
 from memories.services.sessions import owners_of_sessions
-from tests.embedders import embed_all
 from tests.factories import wait_until
+from tests.memories.lives import live
 
 pytestmark = pytest.mark.django_db
-
-
-def live(wire, user, session):
-    """Something of everything, said by `user` in a session of this id."""
-    if user:
-        wire.data("create_session", {"user_id": user}, session_id=session)
-        wire.data("update_profile", {"user_id": user, "preferences": {"t": user}}, session_id="x")
-    first, second, deleted = (wire.create(f"{session} {number}", session) for number in range(3))
-    embed_all()
-    content = {"content": {"text": "changed"}}
-    wire.data("update", {"memory_id": first} | content, session_id="of-another-session")
-    tie = {"source_id": first, "target_id": second, "relationship_type": "knows"}
-    wire.data("relate", tie, session_id="of-another-session")
-    wire.data("delete", {"memory_id": deleted}, session_id=session)
-    wire.data("set_state", {"agent_id": "a", "state": {"s": 1}}, session_id=session)
-    wire.create(f"{session} waits for its vector", session)
-    log_accesses({Access(first, "", "read", timezone.now().date()): 1}, timezone.now())
-    admin, _ = User.objects.get_or_create(username="admin")
-    shown = [(MemoryEntry, first), (Session, session)] + ([(UserProfile, user)] if user else [])
-    for model, an_id in shown:
-        kind = ContentType.objects.get_for_model(model).pk
-        LogEntry.objects.create(
-            user=admin, content_type_id=kind, object_id=an_id, object_repr="it", action_flag=CHANGE
-        )
 
 
 def content_of(owner_id):
