@@ -98,9 +98,10 @@ class OwnerIndex:
         """One record a place; its fields are those of `_FACTS`."""
         return self._facts[: self._count]
 
-    def change(self, gone: Iterable[int], new: Sequence[Entry]) -> None:
-        """Take out what has one of these vector ids, and put in what is new."""
+    def change(self, gone: Iterable[int], new: Iterable[Entry], new_count: int) -> None:
+        """Take out what has one of these vector ids, and put in what is new, about `new_count`."""
         self._take_out(gone)
+        self._reserve(self._count + new_count)
         for entry in new:
             self._put_in(entry)
         self._link()
@@ -172,11 +173,18 @@ class OwnerIndex:
                 del self._places[memory_id]
                 del self._sorted_ids[bisect_left(self._sorted_ids, memory_id)]
 
+    def _reserve(self, count: int) -> None:
+        """Room for so many, and for an eighth more where there was none: most come in one go."""
+        if count <= len(self._facts):
+            return
+        more = count + count // 8 - len(self._facts)
+        self._facts = np.concatenate([self._facts, np.zeros(more, _FACTS)])
+        self._vectors = np.concatenate(
+            [self._vectors, np.zeros((more, self.dimension), np.float32)]
+        )
+
     def _put_in(self, entry: Entry) -> None:
         place = self._count
-        if place == len(self._facts):
-            self._facts = np.concatenate([self._facts, np.zeros_like(self._facts)])
-            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
         self._facts[place] = (
             entry.vector_id,
             entry.created_us,

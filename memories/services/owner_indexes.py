@@ -137,8 +137,8 @@ def synchronise(index: OwnerIndex, owner_id: UUID, model_id: int) -> None:
         of_owner,
     )
     now = set(ids)
-    new = list(_read(of_owner | {"ids": list(now - index.vector_ids)}))
-    index.change(index.vector_ids - now, new)
+    new = list(now - index.vector_ids)
+    index.change(index.vector_ids - now, _read(of_owner | {"ids": new}), len(new))
     # One whose memory has changed meanwhile was not read, and stands for nothing ever after.
     index.vector_ids = now
 
@@ -188,24 +188,25 @@ def _mark(of_owner: dict[str, Any]) -> tuple[int, int]:
     return count, total
 
 
+# In the order in which they were made; `Entry` names the columns.
+_ENTRIES = f"""
+SELECT e.id, m.id, m.session_id, {CREATED_US}, m.words, m.speaker, {ASKS}, char_length(m.text),
+    m.priority, tsvector_to_array(m.search), vector_send(e.embedding)
+FROM embeddings e JOIN memory_entries m
+    ON m.owner_id = e.owner_id AND m.id = e.memory_id AND m.content_version = e.version
+WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s AND e.id = ANY(%(ids)s::bigint[])
+    AND m.deleted_at IS NULL
+ORDER BY e.id"""
+
+
 def _read(parameters: dict[str, Any]) -> Iterable[Entry]:
     if not parameters["ids"]:
         return
     connection.ensure_connection()
     # Binary, since an owner's vectors take three times as long as text.
     with connection.connection.cursor(binary=True) as cursor:
-        cursor.execute(
-            f"""
-            SELECT e.id, m.id, m.session_id, {CREATED_US}, m.words, m.speaker, {ASKS},
-                char_length(m.text), m.priority, tsvector_to_array(m.search),
-                vector_send(e.embedding)
-            FROM embeddings e JOIN memory_entries m ON m.owner_id = e.owner_id
-                AND m.id = e.memory_id AND m.content_version = e.version
-            WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s
-                AND e.id = ANY(%(ids)s::bigint[]) AND m.deleted_at IS NULL
-            ORDER BY e.id""",
-            parameters,
-        )
+        with connection.wrap_database_errors:
+            cursor.execute(_ENTRIES, parameters)
         for row in cursor:
             yield Entry._make((*row[:-1], _vector(row[-1])))
 
