@@ -5,7 +5,9 @@ ENV PYTHONUNBUFFERED=1 \
     DATA_DIR=/var/lib/memories \
     ORCHESTRATOR_ENDPOINTS=tcp://0.0.0.0:5570
 
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/memories memories
+# By number, as docker-compose.yml does. A new volume takes over the owner of its folder.
+RUN useradd --system --uid 10001 --user-group --create-home --home-dir /var/lib/memories memories \
+    && install -d -o memories -g memories /var/backups/memories
 
 WORKDIR /app
 COPY requirements.txt requirements-traces.txt ./
@@ -18,6 +20,6 @@ COPY memories ./memories
 COPY zmqbridge ./zmqbridge
 COPY deploy ./deploy
 
-USER memories
-EXPOSE 5570 8000
+USER 10001
+EXPOSE 5570 8000 9570
 CMD ["python", "manage.py", "run_orchestrator"]

@@ -20,7 +20,21 @@ from memories.services.ages import Ages
 from memories.services.weights import Weights
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+
+
+class _Environment(environ.FileAwareEnv):  # type: ignore[misc]  # it has no types
+    """NAME, or the content of the file that NAME_FILE names: so secrets come into containers."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{var}_FILE names {error.filename}, which cannot be read: {error.strerror}."
+            ) from None
+
+
+env = _Environment()
 environ.Env.read_env(BASE_DIR / ".env")
 
 

@@ -18,7 +18,7 @@ from memories.services.forget import expire_memories
 from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
 from zmqbridge.backup_job import BackupWork
-from zmqbridge.config import OrchestratorConfig
+from zmqbridge.config import BackupConfig, OrchestratorConfig
 from zmqbridge.giving_way import GivingWay
 from zmqbridge.patience import Patience
 from zmqbridge.purge_job import PurgeWork
@@ -148,11 +148,13 @@ def make_jobs(
         Job("vector-index", _INDEX_SECONDS, index, stopping, index_build.cancel),
     ]
     if config.backup.schedule:
-        backup = BackupWork(config.backup, stopping)
-        jobs.append(
-            Job("backup", _BACKUP_SECONDS, lambda: _alone("backup", backup), stopping, backup.stop)
-        )
+        jobs.append(make_backup_job(config.backup, stopping))
     return jobs
+
+
+def make_backup_job(config: BackupConfig, stopping: Event) -> Job:
+    work = BackupWork(config, stopping)
+    return Job("backup", _BACKUP_SECONDS, lambda: _alone("backup", work), stopping, work.stop)
 
 
 def embed_some() -> bool:

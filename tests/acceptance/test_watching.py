@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .processes import REPOSITORY, Orchestrator, environment, wait_until
+from .processes import REPOSITORY, Orchestrator, environment, run_command, wait_until
 from .wire import create, new_name
 
 
@@ -80,3 +80,32 @@ def test_a_full_disk_under_both_outputs_stops_no_start(server, free_address, con
     finally:
         process.kill()
         process.wait()
+
+
+def test_backups_are_made_by_a_process_of_their_own(server, orchestrator, tmp_path):
+    settings = {**server.settings, "BACKUP_SCHEDULE": "* * * * *", "BACKUP_DIR": tmp_path}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "run_backups"],
+        cwd=REPOSITORY,
+        env=environment(**settings),
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout.readline() == b"ready * * * * *\n"
+        wait_until(lambda: list(tmp_path.glob("*.dump.json")), seconds=100)
+        checked = run_command("run_backups", "--check", **settings)
+        assert checked.returncode == 0, checked.stderr
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_backups_without_a_schedule_are_refused(server):
+    refused = run_command("run_backups", **server.settings, BACKUP_SCHEDULE="")
+    assert refused.returncode != 0
+    assert refused.stderr.strip() == (
+        "CommandError: BACKUP_SCHEDULE is not set: give it a line of cron, as 15 3 * * *."
+    )

@@ -67,8 +67,10 @@ def test_what_was_asked_is_counted(serving):
     assert told("cache_hits_total") == 2
     assert told("cache_trusted") == told("database_up") == 1
     assert told("database_max_connections") > told("database_connections", state="idle") > 0
-    assert told("job_failures_total", job="embedding") == 0
-    wait_until(lambda: Scraped(orchestrator.metrics_url)("job_runs_total", job="embedding") > 0)
+    assert told("job_failures_total", job_name="embedding") == 0
+    wait_until(
+        lambda: Scraped(orchestrator.metrics_url)("job_runs_total", job_name="embedding") > 0
+    )
 
 
 def test_no_label_names_anyone(serving):

@@ -165,7 +165,7 @@ def _of_jobs(jobs: Sequence[Job]) -> Iterator[Metric]:
     ]
     for family, name, text in by_job:
         samples = [(job.name, getattr(job.measure(), name)) for job in jobs]
-        yield family(f"job_{name}", text, "job", samples)
+        yield family(f"job_{name}", text, "job_name", samples)
 
 
 def _of_embedder() -> Iterator[Metric]:

@@ -3,9 +3,7 @@
 import gc
 import logging
 import os
-import signal
 from argparse import ArgumentParser
-from threading import Event
 from typing import Any
 
 import zmq
@@ -14,12 +12,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from memories.startup import prepare_database
 from zmqbridge.config import read_config
+from zmqbridge.management.signals import stop_on_signals
 from zmqbridge.orchestrator import Orchestrator
 
 logger = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
-_FORCED_EXIT_CODE = 130
 _GARBAGE_OBJECTS = 50_000
 
 
@@ -39,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = _stop_on_signals()
+        stop = stop_on_signals()
         for warning in prepare_database(migrate=not options["no_migrate"], stop=stop):
             logger.warning(warning)
         if stop.is_set():
@@ -76,17 +74,3 @@ def _collect_garbage_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GARBAGE_OBJECTS)
-
-
-def _stop_on_signals() -> Event:
-    """An event that the first SIGTERM or SIGINT sets; the second ends the process."""
-    stop = Event()
-
-    def on_signal(*_: Any) -> None:
-        if stop.is_set():
-            os._exit(_FORCED_EXIT_CODE)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    return stop

@@ -1,0 +1,145 @@
+"""docker-compose.yml and Dockerfile, as far as they can be judged where no engine runs them."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from memories.changes import rows
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, **options)
+
+
+def test_it_is_a_compose_file():
+    file = ROOT / "docker-compose.yml"
+    checked = run(BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", file)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_linter_finds_nothing_in_the_dockerfile():
+    linted = run(BIN / "hadolint", ROOT / "Dockerfile")
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_ports_are_open_to_this_machine_alone():
+    ports = [port for each in SERVICES.values() for port in each.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_can_do_no_more_than_it_must(service):
+    told = SERVICES[service]
+    assert told["user"].partition(":")[0] not in {"root", "0"}
+    assert told["read_only"] is True
+    assert told["cap_drop"] == ["ALL"]
+    assert told["security_opt"] == ["no-new-privileges:true"]
+    assert told["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+    assert told["networks"] == ["inner"] or "ports" in told
+
+
+def test_services_start_in_order_and_keep_what_matters():
+    for service in SERVICES.values():
+        assert "healthcheck" in service or service["restart"] == "no"
+        assert service.get("depends_on", {}).keys() <= SERVICES.keys()
+        for mount in service.get("volumes", []):
+            source = mount.partition(":")[0]
+            assert (ROOT / source).exists() if source[0] == "." else source in COMPOSE["volumes"]
+
+
+def test_secrets_come_from_files_that_the_script_makes(tmp_path):
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    script, folder = tmp_path / "deploy" / "make_secrets.sh", tmp_path / "secrets"
+
+    def made():
+        assert run(script).returncode == 0
+        return {path.name: path.read_text() for path in folder.iterdir()}
+
+    secrets = made()
+    assert {each["file"] for each in COMPOSE["secrets"].values()} == {
+        f"secrets/{name}" for name in secrets
+    }
+    assert f":{secrets['postgres_password']}@database/" in secrets["database_url"]
+    assert all(len(secret) >= 48 for secret in secrets.values())
+    assert len(set(secrets.values())) == len(secrets)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert made() == secrets
+    for service in SERVICES.values():
+        wanted = re.findall(r"/run/secrets/(\w+)", str(service.get("environment", "")))
+        assert set(wanted) <= set(service.get("secrets", [])) <= COMPOSE["secrets"].keys()
+
+
+def test_images_name_their_version():
+    images = [each["image"] for each in SERVICES.values()]
+    images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
+    foreign = [image for image in images if not image.startswith("memories:")]
+    assert foreign
+    assert all(re.search(r":.*\d", image) for image in foreign)
+
+
+def test_postgresql_knows_what_it_is_started_with(db):
+    arguments = [each for each in SERVICES["database"]["command"] if "=" in each]
+    names = {each.partition("=")[0] for each in arguments}
+    assert names
+    assert names <= {name for (name,) in rows("SELECT name FROM pg_settings")}
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A folder with what the Dockerfile copies and nothing else, and an environment for it."""
+    allowed = (ROOT / ".dockerignore").read_text().split()
+    for sources, target in re.findall(r"^COPY (.+) (\S+)$", DOCKERFILE, re.M):
+        for source in sources.split():
+            assert f"!{source}" in allowed, f"{source} does not reach the engine"
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, tmp_path / target)
+            else:
+                shutil.copy(ROOT / source, tmp_path / target)
+    url = tmp_path / "database_url"
+    url.write_text("postgresql://memories:x@127.0.0.1:1/memories\n")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL_FILE": str(url),
+        "DATABASE_WAIT_SECONDS": "0",
+        "DATA_DIR": str(tmp_path / "data"),
+        "BACKUP_SCHEDULE": "15 3 * * *",
+    }
+    return {"cwd": tmp_path, "env": environment}
+
+
+@pytest.mark.parametrize("service", ["migrate", "orchestrator", "backups"])
+def test_the_image_holds_what_its_commands_need(image, service):
+    _, *command = SERVICES[service]["command"]
+    ended = run(sys.executable, *command, "--help", **image)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_image_reads_its_secrets_and_serves_the_admin(image):
+    started = run(sys.executable, "manage.py", "run_orchestrator", **image)
+    assert "The database did not answer" in started.stderr
+    assert "port 1 failed" in started.stderr
+    gunicorn = SERVICES["admin"]["command"]
+    checked = run(sys.executable, "-m", *gunicorn, "--check-config", **image)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_secret_that_cannot_be_read_is_named(tmp_path):
+    missing = tmp_path / "no such file"
+    environment = {**os.environ, "SECRET_KEY_FILE": str(missing)}
+    ended = run(sys.executable, "manage.py", "check", cwd=ROOT, env=environment)
+    assert ended.returncode != 0
+    assert f"SECRET_KEY_FILE names {missing}, which cannot be read: No such file" in ended.stderr
