@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a real orchestrator under load, and gets the queries of the dashboard."""
+"""A real Prometheus scrapes an orchestrator under load, and gets the queries of the dashboard."""
 
 import json
 import socket
