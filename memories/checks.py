@@ -13,10 +13,11 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from memories.changes import rows
 
+MIN_POSTGRES = 16
 MIN_VECTOR = (0, 8)
 LONGEST_CACHE_TTL_SECONDS = 86_400
 PROMISED_REQUEST_KEY_DAYS = 7
@@ -99,6 +100,35 @@ def check_database(
         ]
     except DatabaseError:
         return []
+
+
+def version_problems() -> list[CheckMessage]:
+    version = connection.pg_version // 10_000  # type: ignore[attr-defined]
+    if version >= MIN_POSTGRES:
+        return []
+    return [
+        Error(
+            f"The database runs PostgreSQL {version}; version {MIN_POSTGRES} or newer is needed.",
+            hint="Move it to a newer server: dump it, restore the dump there.",
+            id="memories.E004",
+        )
+    ]
+
+
+def encoding_problems() -> list[CheckMessage]:
+    """In any other encoding some texts cannot be kept, or come back as bytes."""
+    [(encoding,)] = rows(
+        "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
+    )
+    if encoding == "UTF8":
+        return []
+    return [
+        Error(
+            f"The encoding of the database is {encoding}.",
+            hint="Make it with ENCODING 'UTF8'.",
+            id="memories.E005",
+        )
+    ]
 
 
 def vector_problems() -> list[CheckMessage]:

@@ -15,13 +15,18 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from memories.changes import rows
-from memories.checks import archive_problems, durability_problems, vector_problems
+from memories.checks import (
+    archive_problems,
+    durability_problems,
+    encoding_problems,
+    vector_problems,
+    version_problems,
+)
 from memories.services.embedding_models import set_up_model
 from memories.services.words import language
 
 logger = logging.getLogger(__name__)
 
-MIN_POSTGRES = 160000
 _MIGRATION_LOCK = 0x6D656D6F
 _PAUSE_SECONDS = 0.5
 
@@ -31,18 +36,12 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
 
     Raises CommandError, with one sentence, where it cannot be used.
     """
-    _leave_the_pool()
+    leave_the_pool()
     _wait(stop)
     if stop.is_set():
         return []
-    if connection.pg_version < MIN_POSTGRES:  # type: ignore[attr-defined]
-        raise CommandError(
-            f"The database runs PostgreSQL {connection.pg_version // 10000}; "  # type: ignore[attr-defined]
-            "version 16 or newer is needed."
-        )
     try:
-        _check_encoding()
-        _check_vector()
+        _check_server()
         (_migrate if migrate else _check_migrated)()
         language()
         model_warnings = set_up_model()
@@ -55,7 +54,7 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
     return [*weakened, *model_warnings]
 
 
-def _leave_the_pool() -> None:
+def leave_the_pool() -> None:
     """Give each thread a connection of its own.
 
     A serving thread keeps its connection anyway, and the pool tries a database that was away with
@@ -87,17 +86,6 @@ def _wait(stop: Event) -> None:
             return
 
 
-def _check_encoding() -> None:
-    """In any other encoding some texts cannot be kept, or come back as bytes."""
-    [(encoding,)] = rows(
-        "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
-    )
-    if encoding != "UTF8":
-        raise CommandError(
-            f"The encoding of the database is {encoding}; make it with ENCODING 'UTF8'."
-        )
-
-
 def _migrate() -> None:
     """One process at a time: CREATE TABLE IF NOT EXISTS of two would race."""
     rows("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
@@ -107,18 +95,25 @@ def _migrate() -> None:
         rows("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
 
 
-def _check_migrated() -> None:
+def pending_migrations() -> list[str]:
+    """Those not applied yet, in their order."""
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [str(migration) for migration, _ in plan]
+
+
+def _check_migrated() -> None:
+    if pending_migrations():
         raise CommandError(
             "The tables are not up to date: run `python manage.py migrate`, or start without "
             "--no-migrate."
         )
 
 
-def _check_vector() -> None:
-    for problem in vector_problems():
-        raise CommandError(f"{problem.msg} {problem.hint}")
+def _check_server() -> None:
+    for look in (version_problems, encoding_problems, vector_problems):
+        for problem in look():
+            raise CommandError(f"{problem.msg} {problem.hint}")
 
 
 def _in_one_line(error: Exception) -> str:

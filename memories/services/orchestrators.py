@@ -3,7 +3,7 @@
 from memories.changes import rows
 
 # Each writes its row once a second.
-_SILENT_SECONDS = 10
+SILENT_SECONDS = 10
 
 
 def running_orchestrators() -> list[str]:
@@ -11,7 +11,7 @@ def running_orchestrators() -> list[str]:
     found = rows(
         f"""
         SELECT instance FROM orchestrators
-        WHERE stopped_at IS NULL AND seen_at > now() - {_SILENT_SECONDS} * interval '1 second'
+        WHERE stopped_at IS NULL AND seen_at > now() - {SILENT_SECONDS} * interval '1 second'
         ORDER BY instance"""
     )
     return [instance for (instance,) in found]

@@ -154,7 +154,7 @@ class TestDatabase:
 
     def test_the_start_says_the_same_in_one_sentence(self):
         with extension_is(None), pytest.raises(CommandError, match="is missing on the database"):
-            startup._check_vector()
+            startup._check_server()
 
 
 def test_are_registered(settings):

@@ -1,0 +1,157 @@
+"""Checks of the database itself: the server, the extension, the tables and their indexes."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import cast
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import UniqueConstraint
+
+from memories.changes import rows
+from memories.checks import (
+    archive_problems,
+    durability_problems,
+    encoding_problems,
+    vector_problems,
+    version_problems,
+)
+from memories.doctor.findings import Finding, broken, told, warning, well
+from memories.models import EmbeddingModel
+from memories.services.overview import look_at_database
+from memories.services.vector_index import wants_index
+from memories.startup import leave_the_pool, pending_migrations
+
+_CROWDED_SHARE = 0.9
+_NOTICED_SKEW_SECONDS = 2.0
+_HARMFUL_SKEW_SECONDS = 60.0
+
+
+def look_at_server() -> Iterator[Finding]:
+    leave_the_pool()
+    seen = look_at_database()
+    version = seen.version.split()[0]
+    yield from told(
+        [*version_problems(), *encoding_problems()], f"PostgreSQL {version} answers, in UTF-8."
+    )
+    text = f"{seen.connections} of {seen.max_connections} connections are open."
+    if seen.connections > _CROWDED_SHARE * seen.max_connections:
+        yield warning(text, "Raise max_connections there, or lower DATABASE_POOL_SIZE.")
+    else:
+        yield well(text)
+
+
+def look_at_extension() -> list[Finding]:
+    if problems := vector_problems():
+        return told(problems, "")
+    found = rows("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    if not found:
+        return [
+            broken(
+                "The extension vector (pgvector) is not in this database, though the server has "
+                "it.",
+                "Run `python manage.py migrate`, or CREATE EXTENSION vector as its administrator.",
+            )
+        ]
+    return [well(f"The extension vector (pgvector) is {found[0][0]}.")]
+
+
+def look_at_durability() -> list[Finding]:
+    archived = " and archived" if settings.WAL_ARCHIVE else ""
+    return told(
+        [*durability_problems(), *archive_problems()],
+        f"What is answered as stored is on the disk{archived}.",
+    )
+
+
+def look_at_migrations() -> list[Finding]:
+    executor = MigrationExecutor(connection)
+    foreign = set(executor.loader.applied_migrations) - set(executor.loader.disk_migrations)
+    newer = sorted(name for app, name in foreign if app == "memories")
+    if newer:
+        return [
+            broken(
+                f"The tables are of a newer version: this one does not know {', '.join(newer)}.",
+                "Run that newer version, or restore a backup that this one made.",
+            )
+        ]
+    if pending := pending_migrations():
+        return [
+            broken(
+                f"{len(pending)} migrations are not applied, from {pending[0]} on.",
+                "Run `python manage.py migrate`, or start the orchestrator, which does it.",
+            )
+        ]
+    return [well("All migrations are applied.")]
+
+
+def look_at_indexes() -> Iterator[Finding]:
+    invalid, missing = _invalid_indexes(), _missing_indexes()
+    for name in invalid:
+        yield broken(
+            f"The index {name} is invalid: its last build was cut short, and no query uses it.",
+            f"Run REINDEX INDEX CONCURRENTLY {name} in the database.",
+        )
+    for name in missing:
+        yield broken(
+            f"The index {name} is missing: some queries read whole tables.",
+            "Make it again; `python manage.py sqlmigrate memories NUMBER` shows the statement.",
+        )
+    model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    if model and wants_index(model):
+        yield warning(
+            f"The vectors of {model.name} have no valid HNSW index yet, and are many.",
+            "A running orchestrator builds it within minutes; "
+            "`python manage.py embedding_models list` tells.",
+        )
+    elif not invalid and not missing:
+        yield well("Every index is there and valid.")
+
+
+def look_at_clock() -> list[Finding]:
+    """This machine's against the database's, to within half of the question's way."""
+    began, asked_at = time.monotonic(), datetime.now(UTC)
+    [(theirs,)] = rows("SELECT clock_timestamp()")
+    way_seconds = (time.monotonic() - began) / 2
+    return [judge_skew((theirs - asked_at).total_seconds() - way_seconds)]
+
+
+def judge_skew(seconds: float) -> Finding:
+    """`seconds`: by how much the database's clock is ahead of this machine's."""
+    off = f"The database's clock is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
+    advice = "Run a time service (chrony, systemd-timesyncd) on both machines."
+    if abs(seconds) < _NOTICED_SKEW_SECONDS:
+        return well("The database's clock and this machine's agree.")
+    if abs(seconds) < _HARMFUL_SKEW_SECONDS:
+        return warning(f"{off} this machine's.", advice)
+    return broken(f"{off} this machine's: memories expire at the wrong time.", advice)
+
+
+def _invalid_indexes() -> list[str]:
+    """Without those that are being built now."""
+    found = rows(
+        """
+        SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace
+            AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p
+                            WHERE p.index_relid = i.indexrelid)
+        ORDER BY 1"""
+    )
+    return [name for (name,) in found]
+
+
+def _missing_indexes() -> list[str]:
+    wanted = set()
+    for model in apps.get_app_config("memories").get_models():
+        wanted |= {index.name for index in model._meta.indexes}
+        unique = (each for each in model._meta.constraints if isinstance(each, UniqueConstraint))
+        wanted |= {each.name for each in unique}
+    found = rows(
+        """
+        SELECT c.relname FROM pg_class c
+        WHERE c.relkind IN ('i', 'I') AND c.relnamespace = current_schema()::regnamespace"""
+    )
+    return sorted(cast("set[str]", wanted) - {name for (name,) in found})

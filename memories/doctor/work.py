@@ -1,0 +1,127 @@
+"""Checks of what goes on by itself: backups, vectors, orchestrators."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from memories.changes import rows
+from memories.doctor.findings import Finding, broken, warning, well
+from memories.models import EmbeddingModel
+from memories.services.backups import BackupSeen, see_backups, this_host
+from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
+from memories.services.overview import look_at_queue
+
+_OLD_BACKUP = timedelta(days=2)
+_LATE_SECONDS = 60.0
+_FORGOTTEN_DAYS = 7
+
+
+def look_at_backups() -> Iterator[Finding]:
+    seen = see_backups()
+    if seen.failure:
+        yield warning(
+            f"The last try to back up failed, at {seen.failure.at:%Y-%m-%d %H:%M} UTC on "
+            f"{seen.failure.host}: {seen.failure.reason.rstrip('.')}.",
+            "Mend what it names, then run `python manage.py backup`.",
+        )
+    made = [backup for backup in (seen.last, seen.last_base) if backup]
+    if not made:
+        yield warning(
+            "No good backup is known.",
+            "Set BACKUP_SCHEDULE, or run `python manage.py backup`; docs/backups.md tells more.",
+        )
+    else:
+        yield _judge_backup(max(made, key=lambda backup: backup.made_at))
+
+
+def look_at_embeddings() -> Iterator[Finding]:
+    if settings.EMBEDDER == "none":
+        yield well("EMBEDDER is none: what is found is found by its words.")
+        return
+    active = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    if active is None:
+        yield warning(
+            "No embedding model is active: nothing is found by its meaning.",
+            "Start an orchestrator, or see `python manage.py embedding_models list`.",
+        )
+    queue = look_at_queue()
+    if queue.set_aside:
+        yield warning(
+            f"{queue.set_aside} memories could not be embedded and are set aside.",
+            "`python manage.py embedding_models list` tells why, and with --retry-failed tries "
+            "them again.",
+        )
+    if queue.oldest_seconds > _LATE_SECONDS:
+        yield warning(
+            f"Vectors are {queue.oldest_seconds:.0f} s late; {queue.waiting} wait.",
+            "See that an orchestrator runs; raise EMBEDDER_THREADS where it cannot keep up.",
+        )
+    elif active and not queue.set_aside:
+        yield well(f"{active.name} serves; {queue.waiting} memories wait for their vector.")
+
+
+def look_at_orchestrators() -> Iterator[Finding]:
+    alive = running_orchestrators()
+    if alive:
+        yield well(f"{len(alive)} alive: {', '.join(alive)}.")
+    else:
+        yield warning(
+            "No orchestrator runs on this database.",
+            "Start one: `python manage.py run_orchestrator`.",
+        )
+    for instance in _silent_orchestrators():
+        yield warning(
+            f"The orchestrator {instance} fell silent without a word.",
+            "Look at its log: it was killed, hangs, or has lost the database.",
+        )
+    for instance, ahead_seconds in _orchestrators_of_the_future():
+        yield warning(
+            f"The clock of the orchestrator {instance} is {ahead_seconds:.0f} s ahead of the "
+            "database's.",
+            "Run a time service (chrony, systemd-timesyncd) on its machine.",
+        )
+
+
+def _judge_backup(last: BackupSeen) -> Finding:
+    age = timesince(last.made_at, depth=1).replace("\xa0", " ")
+    if last.host == this_host() and not Path(last.path).exists():
+        return broken(
+            f"The last good backup, {last.path}, is gone.",
+            "Bring it back, or run `python manage.py backup` now.",
+        )
+    if timezone.now() - last.made_at > _OLD_BACKUP:
+        return warning(
+            f"The last good backup is {age} old.",
+            "Set BACKUP_SCHEDULE, or see why what runs `python manage.py backup` does not.",
+        )
+    verified = "was restored and compared" if last.verified_at else "was not verified"
+    return well(f"The last good backup is {age} old and {verified}.")
+
+
+def _silent_orchestrators() -> list[str]:
+    """Those of long ago are no news."""
+    found = rows(
+        """
+        SELECT instance FROM orchestrators
+        WHERE stopped_at IS NULL AND seen_at > now() - %s * interval '1 day'
+            AND seen_at <= now() - %s * interval '1 second'
+        ORDER BY instance""",
+        [_FORGOTTEN_DAYS, SILENT_SECONDS],
+    )
+    return [instance for (instance,) in found]
+
+
+def _orchestrators_of_the_future() -> list[tuple[str, float]]:
+    return [
+        (instance, seconds)
+        for instance, seconds in rows(
+            """
+            SELECT instance, extract(epoch FROM seen_at - now())::float FROM orchestrators
+            WHERE stopped_at IS NULL AND seen_at > now() + interval '2 seconds'
+            ORDER BY instance"""
+        )
+    ]
