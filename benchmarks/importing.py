@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -68,19 +70,36 @@ def _time(number: int) -> str:
     return (datetime(2024, 1, 1) + timedelta(seconds=number)).isoformat()
 
 
-def run(environment: Mapping[str, str], *arguments: str) -> tuple[float, float]:
-    """Seconds, and peak memory in MiB, of `manage.py import_memories`."""
+class Run(NamedTuple):
+    """`phases`: what the command says of each, as "importing: … rows in … s". `cpu_seconds`: of
+    the command alone, without the database."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mebibytes: float
+    phases: list[str]
+
+
+def run(environment: Mapping[str, str], *arguments: str) -> Run:
     begin = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "import_memories", *arguments],
         cwd=ROOT,
         env=dict(environment),
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    assert process.stdout is not None
+    told = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"The import failed with the status {os.waitstatus_to_exitcode(status)}.")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    return Run(
+        time.perf_counter() - begin,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,
+        re.findall(r"\w+: \d+ rows in .*", told),
+    )
 
 
 def main() -> None:
@@ -95,15 +114,29 @@ def main() -> None:
         make_store(warm, 1)
         make_store(store, rows)
         run(environment, str(warm))  # makes the database
-        table = Table("run", "rows", "seconds", "rows a second", "peak memory, MiB")
+        table = Table(
+            "run",
+            "rows",
+            "seconds",
+            "rows a second",
+            "its CPU seconds",
+            "peak memory, MiB",
+            "phases",
+        )
         for name, arguments in {
             "import and comparison": [str(store)],
             "the same again": [str(store)],
             "comparison alone": ["--verify", str(store)],
         }.items():
-            seconds, peak = run(environment, *arguments)
+            done = run(environment, *arguments)
             table.add_row(
-                name, f"{rows:,}", f"{seconds:.1f}", f"{rows / seconds:,.0f}", f"{peak:.0f}"
+                name,
+                f"{rows:,}",
+                f"{done.seconds:.1f}",
+                f"{rows / done.seconds:,.0f}",
+                f"{done.cpu_seconds:.1f}",
+                f"{done.peak_mebibytes:.0f}",
+                "\n".join(done.phases),
             )
         Console().print(table)
         loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())

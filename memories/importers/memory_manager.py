@@ -1,10 +1,11 @@
 """The memory manager: table `memory_entries` with categories and relationships, times in UTC."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
 from memories.importers.cells import merged, plain
+from memories.importers.labels import Labels, LabelTables
 from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
 from memories.importers.stores import OldStore
 from memories.importers.unified_memory import TIE_MAX_CHARACTERS
@@ -12,7 +13,14 @@ from memories.importers.values import encode, read_time
 
 _TIE = ("relationship_id", "relationship_type", "strength", "created_at")
 _ENDS = ("source_memory_id", "target_memory_id")
-Labels = Sequence[tuple[Any, ...]]
+_CATEGORIES = LabelTables(
+    owners="memory_entries",
+    labels="memory_categories",
+    label_id="category_id",
+    members="memory_category_assignments",
+    member_label_id="category_id",
+    word="category",
+)
 
 _COLUMNS = (
     "memory_id",
@@ -31,11 +39,11 @@ class MemoryManager(OldStore):
     name = "manager"
     needs = {"memory_entries": frozenset({"memory_id", "content"})}
     counted = {"memory_entries": _COLUMNS, "memory_relationships": (*_TIE, *_ENDS)}
-    reads = frozenset({"memory_categories", "memory_category_assignments"})
+    reads = frozenset({_CATEGORIES.labels, _CATEGORIES.members})
     volatile = ("access_count", "last_accessed")
 
     def memories(self) -> Iterator[OldMemory]:
-        categories = self.source.beside(self._categories())
+        categories = _CATEGORIES.beside(self.source)
         for rowid, *row in self.source.rows(
             f"""
             SELECT m.rowid, {self.source.columns("memory_entries", _COLUMNS)} FROM memory_entries m
@@ -67,33 +75,7 @@ class MemoryManager(OldStore):
             )
 
     def unread(self) -> Iterator[tuple[str, str, str]]:
-        if not self.source.has("memory_categories", "memory_category_assignments"):
-            return
-        for (row,) in self.source.rows(
-            """
-            SELECT a.rowid FROM memory_category_assignments a
-            WHERE NOT EXISTS (SELECT 1 FROM memory_entries m WHERE m.memory_id = a.memory_id)
-               OR NOT EXISTS (
-                   SELECT 1 FROM memory_categories c WHERE c.category_id = a.category_id)"""
-        ):
-            yield "memory_category_assignments", str(row), "its memory or category does not exist"
-        for (row,) in self.source.rows(
-            """
-            SELECT c.category_id FROM memory_categories c WHERE NOT EXISTS (
-                SELECT 1 FROM memory_category_assignments a WHERE a.category_id = c.category_id)"""
-        ):
-            yield "memory_categories", str(row), "the category has no memory"
-
-    def _categories(self) -> str:
-        if not self.source.has("memory_categories", "memory_category_assignments"):
-            return "SELECT 0, 0 WHERE false"
-        self.source.index("memory_category_assignments", "memory_id")
-        self.source.index("memory_category_assignments", "category_id")
-        return """
-            SELECT m.rowid, c.name FROM memory_entries m
-            JOIN memory_category_assignments a ON a.memory_id = m.memory_id
-            JOIN memory_categories c ON c.category_id = a.category_id
-            ORDER BY m.rowid, a.rowid"""
+        return _CATEGORIES.unread(self.source)
 
     def _memory(self, rowid: int, row: Mapping[str, Any], categories: Labels) -> OldMemory:
         cells = self.cells("memory_entries", row["memory_id"] or rowid)

@@ -1,11 +1,12 @@
 """The unified memory: table `memories` with groups and relationships, times since the epoch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from memories.importers.cells import Cells, merged, plain
+from memories.importers.labels import Labels, LabelTables
 from memories.importers.names import kept_id
 from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
 from memories.importers.stores import OldStore
@@ -22,7 +23,14 @@ _TIE = (
     "created_at",
     "updated_at",
 )
-Labels = Sequence[tuple[Any, ...]]
+_GROUPS = LabelTables(
+    owners="memories",
+    labels="context_groups",
+    label_id="id",
+    members="memory_group_mappings",
+    member_label_id="group_id",
+    word="group",
+)
 
 _COLUMNS = (
     "memory_id",
@@ -44,11 +52,11 @@ class UnifiedMemory(OldStore):
     name = "unified"
     needs = {"memories": frozenset({"memory_id", "content"})}
     counted = {"memories": (*_COLUMNS, "parent_id"), "memory_relationships": _TIE}
-    reads = frozenset({"context_groups", "memory_group_mappings"})
+    reads = frozenset({_GROUPS.labels, _GROUPS.members})
     volatile = ("access_count", "last_accessed_at")
 
     def memories(self) -> Iterator[OldMemory]:
-        groups = self.source.beside(self._groups())
+        groups = _GROUPS.beside(self.source)
         for rowid, *row in self.source.rows(
             f"""
             SELECT m.rowid, {self.source.columns("memories", _COLUMNS)} FROM memories m
@@ -65,32 +73,7 @@ class UnifiedMemory(OldStore):
             yield from self._from_lists()
 
     def unread(self) -> Iterator[tuple[str, str, str]]:
-        if not self.source.has("context_groups", "memory_group_mappings"):
-            return
-        for (row,) in self.source.rows(
-            """
-            SELECT x.rowid FROM memory_group_mappings x
-            WHERE NOT EXISTS (SELECT 1 FROM memories m WHERE m.memory_id = x.memory_id)
-               OR NOT EXISTS (SELECT 1 FROM context_groups g WHERE g.id = x.group_id)"""
-        ):
-            yield "memory_group_mappings", str(row), "its memory or group does not exist"
-        for (row,) in self.source.rows(
-            """
-            SELECT g.id FROM context_groups g
-            WHERE NOT EXISTS (SELECT 1 FROM memory_group_mappings x WHERE x.group_id = g.id)"""
-        ):
-            yield "context_groups", str(row), "the group has no memory"
-
-    def _groups(self) -> str:
-        if not self.source.has("context_groups", "memory_group_mappings"):
-            return "SELECT 0, 0 WHERE false"
-        self.source.index("memory_group_mappings", "memory_id")
-        self.source.index("memory_group_mappings", "group_id")
-        return """
-            SELECT m.rowid, g.name FROM memories m
-            JOIN memory_group_mappings x ON x.memory_id = m.memory_id
-            JOIN context_groups g ON g.id = x.group_id
-            ORDER BY m.rowid, x.rowid"""
+        return _GROUPS.unread(self.source)
 
     def _memory(self, rowid: int, row: Mapping[str, Any], groups: Labels) -> OldMemory:
         cells = self.cells("memories", row["memory_id"] or rowid)

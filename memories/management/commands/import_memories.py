@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -154,10 +155,16 @@ class Command(BaseCommand):
         return is_whole
 
     def _walk(self, walk: Walk, asked: "_Asked") -> bool:
+        began = time.monotonic()
         with _progress(walk, asked.shows_progress) as progress:
             walk.go(progress)
+        seconds = time.monotonic() - began
+        count = sum(tally.read for tally in walk.tallies.values())
         for line in walk.lines():
             self.stdout.write(line)
+        self.stdout.write(
+            f"  {walk.title}: {count} rows in {seconds:.1f} s, {count / seconds:.0f} a second"
+        )
         return walk.is_in_order()
 
     def _tell_report(self, report: Report) -> None:
