@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from memories.changes import rows
+from memoryproject.postgres.tuning import Machine, advise
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -91,11 +92,15 @@ def test_images_name_their_version():
     assert all(re.search(r":.*\d", image) for image in foreign)
 
 
-def test_postgresql_knows_what_it_is_started_with(db):
+def test_postgresql_is_tuned_by_the_rules_for_its_limits(db):
     arguments = [each for each in SERVICES["database"]["command"] if "=" in each]
-    names = {each.partition("=")[0] for each in arguments}
-    assert names
-    assert names <= {name for (name,) in rows("SELECT name FROM pg_settings")}
+    given = dict(each.split("=", 1) for each in arguments)
+    assert given.keys() <= {name for (name,) in rows("SELECT name FROM pg_settings")}
+    machine = Machine(memory_bytes=2 << 30, shm_bytes=512 << 20, free_disk_bytes=100 << 30, cores=2)
+    limits = SERVICES["database"]["deploy"]["resources"]["limits"]
+    assert (limits["memory"], limits["cpus"]) == ("2g", "2")
+    advised = {advice.name: advice.value for advice in advise(machine)}
+    assert {name: given.get(name) for name in advised} == advised
 
 
 @pytest.fixture
