@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from memories.models import MemoryEntry, Revision
 from memories.services import sessions
@@ -233,3 +234,23 @@ class TestStatements:
             for bodies in ([body(0)], [body(number) for number in range(1, 64)])
         ]
         assert counted[0] == counted[1]
+
+    @pytest.mark.parametrize("kind", ["keyword", "hybrid"])
+    def test_of_a_search_do_not_grow_with_what_it_finds(self, wire, trial, kind):
+        """The search lane takes one at a time: there is no batch to grow with."""
+
+        def count():
+            asked = {"query": "alpha", "search_type": kind, "filters": {"limit": 100}}
+            wire.data("search", asked)  # what is remembered of an owner is read once
+            with CaptureQueriesContext(connection) as run:
+                found = wire.data("search", asked)["results"]
+            return len(found), len(run)
+
+        for number in range(3):
+            wire.create(f"alpha number{number}")
+        few, statements = count()
+        for number in range(60):
+            wire.create(f"alpha number{number}")
+        many, again = count()
+        assert (few, many) == (3, 63)
+        assert again == statements <= 8
