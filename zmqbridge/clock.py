@@ -16,4 +16,4 @@ class ReceiptClock:
         """A time after every earlier one, with `width_us` microseconds kept free behind it."""
         start_us = max(time.time_ns() // 1000, self._last_us + 1)
         self._last_us = start_us + width_us - 1
-        return _EPOCH + timedelta(microseconds=start_us)
+        return _EPOCH + timedelta(0, 0, start_us)  # by name it takes three times as long
