@@ -3,7 +3,6 @@
 The theme calls `add_figures`; the page asks for `LivePart` again every few seconds.
 """
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views import View
 
+from memories.admin import charts
+from memories.admin.charts import stacked_bars
 from memories.admin.home_checks import SEES, Check, look_after, look_for_work
 from memories.admin.traffic import measure_traffic
 from memories.models import Orchestrator
@@ -27,7 +28,6 @@ from memories.services.overview import (
 )
 
 DAYS = 14
-_COLOURS = ("primary-600", "primary-300", "orange-500", "green-500", "blue-500", "red-500")
 
 
 def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -41,8 +41,8 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         | {
             "may_see": True,
             "title": _("Home"),
-            "chart": json.dumps(_chart(arrivals)),
-            "chart_options": json.dumps(_CHART_OPTIONS),
+            "chart": _chart(arrivals),
+            "chart_options": charts.OPTIONS,
             "arrivals": arrivals,
             "arrived": sum(arrivals.counts.values()),
             "days": DAYS,
@@ -76,45 +76,10 @@ def _first_day() -> Any:
     return today - timedelta(days=DAYS - 1)
 
 
-_CHART_OPTIONS = {
-    "animation": False,
-    "maintainAspectRatio": False,
-    "scales": {
-        "x": {"stacked": True, "grid": {"display": False}, "ticks": {"color": "#8a8f98"}},
-        "y": {
-            "stacked": True,
-            "beginAtZero": True,
-            "border": {"display": False},
-            "grid": {},
-            "ticks": {"color": "#8a8f98", "precision": 0, "maxTicksLimit": 5},
-        },
-    },
-    "plugins": {
-        "legend": {"position": "bottom", "labels": {"boxWidth": 12, "color": "#8a8f98"}},
-    },
-}
-
-
-def _chart(arrivals: Arrivals) -> dict[str, Any]:
-    """Bars of days, each a stack of types; the largest types have a colour of their own."""
+def _chart(arrivals: Arrivals) -> str:
     first = _first_day().date()
     days = [first + timedelta(days=ahead) for ahead in range(DAYS)]
-    totals: dict[str, int] = {}
-    for (_day, kind), count in arrivals.counts.items():
-        totals[kind] = totals.get(kind, 0) + count
-    kinds = sorted(totals, key=lambda kind: -totals[kind])
-    return {
-        "labels": [f"{day:%b} {day.day}" for day in days],
-        "datasets": [
-            {
-                "label": kind,
-                "data": [arrivals.counts.get((day, kind), 0) for day in days],
-                "backgroundColor": f"var(--color-{_COLOURS[min(place, len(_COLOURS) - 1)]})",
-                "maxBarThickness": 40,
-            }
-            for place, kind in enumerate(kinds)
-        ],
-    }
+    return stacked_bars(days, [f"{day:%b} {day.day}" for day in days], arrivals.counts)
 
 
 def _bars(tables: list[TableSize]) -> list[dict[str, Any]]:

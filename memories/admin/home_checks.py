@@ -78,7 +78,7 @@ def look_for_work(queue: Queue) -> list[Work]:
             queue.set_aside,
         )
         detail = _("Each was tried several times and is not found by its meaning.")
-        url = reverse("admin:memories_embeddingtask_changelist", query={"state": "failed"})
+        url = reverse("memories:models")
         found.append(Work("warning", text % {"count": bounded(queue.set_aside)}, detail, url))
     if open_sessions := count_open_sessions(timezone.now() - LONG_OPEN):
         text = ngettext(
@@ -136,7 +136,7 @@ def _database() -> Check:
 
 def _embedder(queue: Queue) -> Check:
     model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
-    url = reverse("admin:memories_embeddingmodel_changelist")
+    url = reverse("memories:models")
     if model is None:
         detail = _("Nothing is found by its meaning; words still are.")
         return Check(_("Embedder"), WARNING, _("none"), _("no active model"), detail, url)

@@ -34,7 +34,8 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             _list(_("Memories"), "neurology", "memoryentry"),
             _list(_("Sessions"), "forum", "session"),
-            _list(_("Users"), "person", "userprofile"),
+            Entry(_("Users"), "person", "memories:users", "memories.view_session"),
+            _list(_("Profiles"), "contact_page", "userprofile"),
             _list(_("Relationships"), "hub", "relationship"),
             _list(_("Agent states"), "smart_toy", "agentstate"),
         ),
@@ -42,6 +43,7 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
     (
         _("What happened"),
         (
+            Entry(_("Trash"), "delete", "memories:trash", "memories.view_revision"),
             _list(_("Revisions"), "history", "revision"),
             _list(_("Accesses"), "visibility", "accesslog"),
             _list(_("Answers kept"), "done_all", "requestkey"),
@@ -52,7 +54,12 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         _("The machine"),
         (
             _list(_("Orchestrators"), "dns", "orchestrator"),
-            _list(_("Embedding models"), "model_training", "embeddingmodel"),
+            Entry(
+                _("Embedding models"),
+                "model_training",
+                "memories:models",
+                "memories.view_embeddingmodel",
+            ),
             _list(_("Vectors"), "scatter_plot", "embedding"),
             _list(_("Embedding tasks"), "pending", "embeddingtask"),
             _list(_("Backups"), "backup", "backup"),
@@ -63,6 +70,7 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
     (
         _("Who may look"),
         (
+            _list(_("Log of changes"), "policy", "logentry", "admin"),
             _list(_("Accounts"), "badge", "user", "auth"),
             _list(_("Groups"), "groups", "group", "auth"),
         ),

@@ -2,10 +2,17 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views import View
 from django.views.generic import TemplateView
+
+from memories.errors import MemoriesError
 
 
 class AdminPage(PermissionRequiredMixin, TemplateView):
@@ -27,3 +34,43 @@ class AdminPage(PermissionRequiredMixin, TemplateView):
     def as_page(cls) -> Any:
         """The view for `urls.py`: a visitor without an account is led to the login."""
         return admin.site.admin_view(cls.as_view())
+
+
+class AdminAct(PermissionRequiredMixin, View):
+    """What a button of a page does: a POST by those who hold `permission_required`, which then
+    leads back to where the field `next` says, with a message."""
+
+    raise_exception = True
+    http_method_names = ("post",)
+
+    def act(self, request: HttpRequest) -> str:
+        """Do it; returns what is told of it. Raises MemoriesError."""
+        raise NotImplementedError
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            messages.success(request, self.act(request))
+        except MemoriesError as error:
+            messages.error(request, error.message)
+        return HttpResponseRedirect(_safe(request, request.POST.get("next", "")))
+
+    @classmethod
+    def as_act(cls) -> Any:
+        """The view for `urls.py`."""
+        return admin.site.admin_view(cls.as_view())
+
+
+def log_changes(request: HttpRequest, model: type[Model], keys: list[str], message: str) -> None:
+    """Tell in Django's log what the account did to these rows."""
+    screen: Any = admin.site.get_model_admin(model)
+    screen.log_changes(request, keys, message)
+
+
+def posted(request: HttpRequest, name: str) -> str:
+    """A field of a button's form, without what PostgreSQL refuses in any text."""
+    return request.POST.get(name, "").replace("\0", "")
+
+
+def _safe(request: HttpRequest, url: str) -> str:
+    is_ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure())
+    return url if is_ours else reverse("admin:index")

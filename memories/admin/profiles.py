@@ -2,8 +2,10 @@
 
 from django.contrib import admin
 from django.db.models import Q
+from django.utils.safestring import SafeString
 
 from memories.admin.inspection import InspectionAdmin, shown_json
+from memories.admin.rendering import user_link
 from memories.models import UserProfile
 
 
@@ -15,7 +17,7 @@ class UserProfileAdmin(InspectionAdmin):
     search_help_text = "The beginning of a user's id."
     json_fields = ("preferences", "profile_data")
     fields = (
-        "user_id",
+        "of_user",
         "owner_id",
         ("created_at", "updated_at"),
         "preferences_shown",
@@ -24,6 +26,10 @@ class UserProfileAdmin(InspectionAdmin):
 
     preferences_shown = shown_json("preferences")
     profile_data_shown = shown_json("profile_data")
+
+    @admin.display(description="user")
+    def of_user(self, profile: UserProfile) -> SafeString:
+        return user_link(profile.owner_id, profile.user_id)
 
     def named(self, term: str) -> Q:
         return Q(pk__startswith=term)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib.admin.utils import quote
 from django.db.models import Model
@@ -52,6 +53,11 @@ def list_link(model: type[Model], text: str, **parameters: str) -> SafeString:
     opts = model._meta
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
     return _anchor(f"{url}?{urlencode(parameters)}", text)
+
+
+def user_link(owner_id: UUID, text: str) -> SafeString:
+    """A link to the page of a user, or of an owner without one."""
+    return _anchor(reverse("memories:user", args=[owner_id]), text)
 
 
 def _anchor(url: str, text: str) -> SafeString:

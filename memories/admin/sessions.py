@@ -4,19 +4,25 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from memories.admin.counting import BoundedPaginator
+from memories.admin.dialogue import read_dialogue
 from memories.admin.filters import AgeFilter, ChoiceFilter
 from memories.admin.finding import sessions_named
 from memories.admin.inspection import ACTION_LIMIT, InspectionAdmin, chosen, shown_json
-from memories.admin.rendering import list_link
+from memories.admin.pages import AdminAct, log_changes, posted
+from memories.admin.rendering import EMPTY, list_link, moment, user_link
 from memories.models import AgentState, MemoryEntry, Session
+from memories.services.filters import Filter, Scope
 from memories.services.sessions import end_session
+from memories.services.summarize import summarize_memories
 
 # A session that began before that and has no end was probably forgotten.
 LONG_OPEN = timedelta(days=7)
@@ -51,11 +57,13 @@ class SessionAdmin(InspectionAdmin):
     ordering = ("-created_at", "pk")
     search_help_text = "The beginning of a session's id, or the id of a user or owner."
     actions = ("end", "archive")
+    change_form_outer_before_template = "memories/session_dialogue.html"
     json_fields = ("metadata",)
     fields = (
         ("id", "session_type"),
         ("of_user", "owner_id"),
-        ("created_at", "updated_at", "ended_at", "is_archived"),
+        ("created_at", "updated_at"),
+        ("ended_at", "is_archived"),
         "summary",
         "metadata_shown",
         "memories",
@@ -91,10 +99,32 @@ class SessionAdmin(InspectionAdmin):
         self.log_changes(request, session_ids, what.capitalize())
         self.message_user(request, f"{len(session_ids):,} sessions {what}.", messages.SUCCESS)
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        session = self.get_object(request, unquote(object_id))
+        if session is not None and self.has_view_permission(request, session):
+            extra_context = (extra_context or {}) | self._conversation(request, session)
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        return response
+
+    def _conversation(self, request: HttpRequest, session: Session) -> dict[str, Any]:
+        of_session = Filter(Scope.SESSION, session.pk, session.owner_id)
+        return {
+            "title": session.pk,
+            "session": session,
+            "dialogue": read_dialogue(session, request.GET.get("before", "")),
+            "may_end": self.has_end_permission(request),
+            "fresh_summary": summarize_memories(of_session) if "summary" in request.GET else None,
+        }
+
     @admin.display(description="user")
     def of_user(self, session: Session) -> str | SafeString:
-        user_id = session.user_id
-        return list_link(MemoryEntry, user_id, user=user_id) if user_id else "-"
+        return user_link(session.owner_id, session.user_id) if session.user_id else EMPTY
 
     @admin.display
     def memories(self, session: Session) -> SafeString:
@@ -107,3 +137,18 @@ class SessionAdmin(InspectionAdmin):
             list_link(MemoryEntry, "deleted ones", session=session.pk, state="deleted"),
             list_link(AgentState, "agent states", q=session.pk),
         )
+
+
+class EndSession(AdminAct):
+    """The buttons of a session's page."""
+
+    permission_required = "memories.change_session"
+
+    def act(self, request: HttpRequest) -> str:
+        session_id = posted(request, "session_id")
+        archive = "archive" in request.POST
+        ended = end_session(session_id, timezone.now(), archive=archive)
+        log_changes(request, Session, [session_id], "Archived" if archive else "Ended")
+        if archive:
+            return _("The session is archived.")
+        return _("The session is ended since %(at)s.") % {"at": moment(ended.ended_at)}

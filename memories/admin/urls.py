@@ -4,9 +4,22 @@ whose last pattern takes everything."""
 from django.urls import path
 
 from memories.admin.home import live_part
+from memories.admin.models import ModelsPage, RetryFailed, SwitchModel
+from memories.admin.sessions import EndSession
+from memories.admin.trash import Restore, TrashPage
+from memories.admin.user_page import UserPage
+from memories.admin.users import UsersPage
 
 app_name = "memories"
 
 urlpatterns = [
     path("live/", live_part, name="home-live"),
+    path("models/", ModelsPage.as_page(), name="models"),
+    path("models/retry/", RetryFailed.as_act(), name="retry-failed"),
+    path("models/switch/", SwitchModel.as_act(), name="switch-model"),
+    path("sessions/end/", EndSession.as_act(), name="end-session"),
+    path("trash/", TrashPage.as_page(), name="trash"),
+    path("trash/restore/", Restore.as_act(), name="restore"),
+    path("users/", UsersPage.as_page(), name="users"),
+    path("users/<uuid:owner_id>/", UserPage.as_page(), name="user"),
 ]

@@ -30,6 +30,7 @@ class Household:
         self._log = log
         self.server = EmbeddedServer()
         settings = {**self.server.settings, "ORCHESTRATOR_ENDPOINTS": "tcp://127.0.0.1:0"}
+        self._settings = settings
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "deploy/run.py", "--admin", "127.0.0.1:0"],
@@ -42,12 +43,16 @@ class Household:
             )
         self.endpoint = self._printed(r"orchestrator listens on (\S+)\.")
         self.url = self._printed(r"admin listens on (\S+)\.\n")
-        made = run_command("shell", "--verbosity=0", "--command", _MAKE_ACCOUNTS, **settings)
-        assert made.returncode == 0, made.stderr
+        self.run("shell", "--verbosity=0", "--command", _MAKE_ACCOUNTS)
         self._fill()
 
     def client(self, session_id):
         return Client(self.endpoint, session_id=session_id, timeout_seconds=30)
+
+    def run(self, *command):
+        """A command of manage.py."""
+        ran = run_command(*command, **self._settings)
+        assert ran.returncode == 0, ran.stderr
 
     def rows(self, sql, *params):
         return self.server.rows(sql, *params)

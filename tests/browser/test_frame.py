@@ -10,6 +10,12 @@ PAGES = {
     "home": "/admin/",
     "memories": "/admin/memories/memoryentry/",
     "sessions": "/admin/memories/session/",
+    "session": "/admin/memories/session/katrin-2026-08-03-morning/change/?summary=1",
+    "users": "/admin/users/",
+    "user": "/admin/users/?q=katrin",
+    "trash": "/admin/trash/",
+    "models": "/admin/models/",
+    "log": "/admin/admin/logentry/",
     "orchestrators": "/admin/memories/orchestrator/",
     "accounts": "/admin/auth/user/",
 }

@@ -1,5 +1,9 @@
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 
@@ -8,6 +12,20 @@ def _quick_pages(settings):
     """Static files are not collected for a test, and a password need not be slow to check."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
+
+
+@pytest.fixture
+def enter(client, django_user_model):
+    """enter(group) -> a client logged in as a member of it."""
+    import_module("memories.migrations.0003_groups").make_groups(apps, None)
+
+    def enter(group):
+        account = django_user_model.objects.create_user(f"one-{group}", is_staff=True)
+        account.groups.add(Group.objects.get(name=group))
+        client.force_login(account)
+        return client
+
+    return enter
 
 
 def list_url(model, **parameters):

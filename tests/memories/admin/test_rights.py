@@ -1,9 +1,6 @@
 """Rights: what each group may do is offered, and the rest is refused when tried."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.urls import reverse
@@ -17,20 +14,6 @@ from .test_actions import act, offered
 from .test_memory_page import form_of, save
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def enter(client, django_user_model):
-    """enter(group) -> a client logged in as a member of it."""
-    import_module("memories.migrations.0003_groups").make_groups(apps, None)
-
-    def enter(group):
-        account = django_user_model.objects.create_user(f"one-{group}", is_staff=True)
-        account.groups.add(Group.objects.get(name=group))
-        client.force_login(account)
-        return client
-
-    return enter
 
 
 @pytest.mark.parametrize("group", ["viewer", "operator", "administrator"])

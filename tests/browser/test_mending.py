@@ -1,0 +1,36 @@
+"""What operators and administrators mend: a bulk delete undone, a model switched."""
+
+from playwright.sync_api import expect
+
+SESSION = "deleted-and-undone"
+
+
+def test_a_bulk_delete_is_undone(visit, household):
+    with household.client(SESSION) as client:
+        client.create_session("undo")
+        for number in range(3):
+            client.create({"text": f"Remember {number}."})
+        client.bulk_delete()
+    page = visit("operator")
+    page.goto("/admin/trash/")
+    entry = (
+        page.get_by_role("listitem").filter(has_text="bulk delete").filter(has_text="Remember 1.")
+    )
+    expect(entry.get_by_text("3 memories")).to_be_visible()
+    entry.get_by_role("button", name="Undo the whole delete").click()
+    expect(page.get_by_text("3 memories are alive again.")).to_be_visible()
+    with household.client(SESSION) as client:
+        assert len(client.batch_read().memories) == 3
+
+
+def test_searches_are_switched_to_another_model_and_back(visit, household):
+    household.run("embedding_models", "add", "hashing")
+    page = visit("administrator")
+    page.goto("/admin/models/")
+    for _ in range(2):  # the one that does not serve is the only one with a button
+        serving = page.get_by_text("serves searches", exact=True)
+        expect(serving).to_have_count(1)
+        page.get_by_role("button", name="Let it serve searches").click()
+        expect(page.get_by_text("what served before stays ready")).to_be_visible(timeout=60_000)
+    states = dict(household.rows("SELECT kind, state FROM embedding_models"))
+    assert states == {"minilm": "active", "hashing": "ready"}
