@@ -1,7 +1,6 @@
 """Revisions: what a memory held before each change, by whom, in the change's own transaction."""
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -54,8 +53,8 @@ class Revision(OwnedModel):
                 name="revisions_of_operation",
                 condition=~Q(operation_id=""),
             ),
-            # the purge; rows come in the order of their times, so that a few kilobytes suffice
-            BrinIndex(fields=["changed_at"], name="revisions_by_age", autosummarize=True),
+            # the purge, oldest first
+            models.Index("changed_at", name="revisions_oldest", condition=~Q(action="restore")),
         ]
 
     def __str__(self) -> str:

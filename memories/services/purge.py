@@ -52,9 +52,10 @@ class Purge:
         """How many rows would go now, by table."""
         would_go = _by_table(rows(_COUNT_MEMORIES, {"before": self._deleted_before})[0])
         for kind in self._kinds:
-            [(count,)] = rows(
-                f"SELECT count(*) FROM {kind.table} WHERE {kind.condition}", self._parameters(kind)
-            )
+            counted = f"SELECT count(*) FROM {kind.table} WHERE {kind.condition}"
+            if kind.table in _OF_MEMORIES:
+                counted += _NOT_COUNTED.format(table=kind.table)
+            [(count,)] = rows(counted, self._parameters(kind))
             would_go[kind.table] += count
         return would_go
 
@@ -66,7 +67,11 @@ class Purge:
 
     def _parameters(self, kind: _Kind) -> dict[str, Any]:
         assert kind.days is not None
-        return {"before": self._now - timedelta(days=kind.days), "limit": BATCH}
+        return {
+            "before": self._now - timedelta(days=kind.days),
+            "deleted_before": self._deleted_before,
+            "limit": BATCH,
+        }
 
 
 def _kinds(ages: Ages) -> Iterator[_Kind]:
@@ -75,10 +80,10 @@ def _kinds(ages: Ages) -> Iterator[_Kind]:
     yield _Kind("access_log", "last_at < %(before)s", ages.access_log_days, "last_at")
     if ages.revision_days is not None:
         # The trash keeps its revisions: they tie a bulk delete together. And a policy counts a
-        # memory's age from its restoring. No order: that index has none, and to sort what may be
-        # millions would take longer than all else.
+        # memory's age from its restoring.
         days = max(ages.revision_days, ages.deleted_days)
-        yield _Kind("revisions", "changed_at < %(before)s AND action <> 'restore'", days)
+        old = "changed_at < %(before)s AND action <> 'restore'"
+        yield _Kind("revisions", old, days, "changed_at")
     yield _Kind("orchestrators", "seen_at < %(before)s", ages.request_key_days, key=("instance",))
 
 
@@ -151,3 +156,11 @@ def _by_table(counts: tuple[int, ...]) -> Counter[str]:
     for part, count in zip(_PARTS, counts, strict=True):
         found[part.table] += count
     return found
+
+
+_OF_MEMORIES = {"revisions", "access_log"}
+
+# What goes with its memory goes but once.
+_NOT_COUNTED = """ AND NOT EXISTS (
+    SELECT FROM memory_entries m WHERE m.owner_id = {table}.owner_id AND m.id = {table}.memory_id
+    AND m.deleted_at < %(deleted_before)s)"""

@@ -51,4 +51,4 @@ class Command(BaseCommand):
                 end = write_lines(owner, counts, lines_file, lambda: bar.advance(task))
             write_page(owner, counts, page_file)
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        self.stdout.write(f"{lines}\n{page}\n{told}; SHA-256 {end.sha256}")
+        self.stdout.write(f"{lines}\n{page}\n{told}; checksum of the rows {end.sha256}")

@@ -101,7 +101,14 @@ def test_each_kind_goes_by_its_own_age():
     for days in (400, 10):
         at = days_ago(days)
         log_accesses({Access(changed, "", "read", at.date()): 1}, at)
-    assert purge_all() == Counter(request_keys=1)
+    over = store()
+    revise_memories([Change(over, days_ago(400), priority=1)])
+    log_accesses({Access(over, "", "read", days_ago(400).date()): 1}, days_ago(400))
+    delete(over, 31)
+    all_ages = Ages(30, 7, access_log_days=900, revision_days=900)
+    assert purge_all(all_ages) == Counter(
+        request_keys=1, memory_entries=1, revisions=2, access_log=1
+    )
     assert purge_all(Ages(30, 7, access_log_days=365)) == Counter(access_log=1)
     assert purge_all(Ages(30, 7, revision_days=100)) == Counter(revisions=1)
     # the grace period counts where it is longer: a deletion is undone by its revisions
