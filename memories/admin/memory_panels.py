@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from memories.admin.expressions import beginning
 from memories.admin.memory_history import Step, steps_of
-from memories.admin.relationship_picture import Picture, picture_of
+from memories.admin.relationship_picture import Picture, beginnings_of, picture_of
 from memories.admin.rendering import excerpt, isolated, link, list_link, table
 from memories.models import AccessLog, Embedding, EmbeddingTask, MemoryEntry, Relationship, Revision
 from memories.services.nearest import nearest_to
@@ -68,14 +68,18 @@ def _text_of(memory: MemoryEntry) -> str:
 def _relationships_of(memory: MemoryEntry) -> SafeString:
     either = Q(source_id=memory.pk) | Q(target_id=memory.pk)
     found = Relationship.objects.filter(either, owner_id=memory.owner_id).defer("metadata")
+    ties = list(found.order_by("-pk")[:PANEL_ROWS])
+    others = {tie.source_id for tie in ties} | {tie.target_id for tie in ties}
+    texts = {an_id: row.beginning for an_id, row in beginnings_of(memory, others).items()}
+    texts[memory.pk] = _("this memory")
     rows = (
         [
             link(Relationship, tie.pk, tie.relationship_type),
-            link(MemoryEntry, tie.source_id),
-            link(MemoryEntry, tie.target_id),
+            link(MemoryEntry, tie.source_id, texts.get(tie.source_id, "")),
+            link(MemoryEntry, tie.target_id, texts.get(tie.target_id, "")),
             f"{tie.strength:.2g}",
         ]
-        for tie in found.order_by("-pk")[:PANEL_ROWS]
+        for tie in ties
     )
     return table([_("Type"), _("From"), _("To"), _("Strength")], rows)
 

@@ -2,7 +2,7 @@
 the right. Measures are those of the picture's own grid; a template draws it."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ def picture_of(memory: MemoryEntry) -> Picture | None:
     if not (leading_here or leading_away):
         return None
     shown_here, shown_away = leading_here[:SHOWN_A_SIDE], leading_away[:SHOWN_A_SIDE]
-    texts = _texts(memory, [tie.other_id for tie in (*shown_here, *shown_away)])
+    texts = beginnings_of(memory, [tie.other_id for tie in (*shown_here, *shown_away)])
     rows = max(len(shown_here), len(shown_away), 1)
     height = rows * (_BOX_HEIGHT + _GAP) + _GAP
     own = _box((WIDTH - _BOX_WIDTH) // 2, (height - _BOX_HEIGHT) // 2, memory.pk, memory)
@@ -121,7 +121,8 @@ def _ties(memory: MemoryEntry, condition: Q, other: str) -> list[_Tie]:
     ]
 
 
-def _texts(memory: MemoryEntry, memory_ids: Sequence[str]) -> dict[str, Any]:
+def beginnings_of(memory: MemoryEntry, memory_ids: Iterable[str]) -> dict[str, Any]:
+    """Other memories of its owner, in any state, with the `beginning` of their texts."""
     found = MemoryEntry.all_objects.filter(owner_id=memory.owner_id, pk__in=memory_ids)
     shortened = found.only("owner_id", "deleted_at").annotate(beginning=beginning("text"))
     return {row.pk: row for row in shortened}
