@@ -11,8 +11,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from psycopg.errors import LockNotAvailable
 
 from memories.changes import rows
 from memories.checks import (
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _MIGRATION_LOCK = 0x6D656D6F
 _PAUSE_SECONDS = 0.5
+_LOCK_TIMEOUT = "1s"
 
 
 def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
@@ -42,7 +44,10 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
         return []
     try:
         _check_server()
-        (_migrate if migrate else _check_migrated)()
+        if migrate:
+            _migrate(stop)
+        else:
+            _check_migrated()
         language()
         model_warnings = set_up_model()
     except DatabaseError as error:
@@ -86,13 +91,33 @@ def _wait(stop: Event) -> None:
             return
 
 
-def _migrate() -> None:
+def _migrate(stop: Event) -> None:
     """One process at a time: CREATE TABLE IF NOT EXISTS of two would race."""
     rows("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
     try:
-        call_command("migrate", verbosity=0, interactive=False)
+        rows("SELECT set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
+        deadline = time.monotonic() + settings.DATABASE_WAIT_SECONDS
+        while not stop.is_set() and not _migrate_unless_in_use(deadline):
+            stop.wait(_PAUSE_SECONDS)
     finally:
+        rows("SELECT set_config('lock_timeout', '0', false)")
         rows("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+
+
+def _migrate_unless_in_use(deadline: float) -> bool:
+    """Each migration is a transaction: one that found its table in use is tried again whole.
+
+    Waiting in the database's own queue, it would hold up all later requests for that table, of
+    the version that still serves, for as long as a backup reads it.
+    """
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable) or time.monotonic() > deadline:
+            raise
+        logger.info("A table is in use, trying to migrate again: %s", _in_one_line(error))
+        return False
+    return True
 
 
 def pending_migrations() -> list[str]:

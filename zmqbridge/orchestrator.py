@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import Event
 from typing import Any
 
+import zmq
 from django.db import DatabaseError, connection, connections
 from django.utils import timezone
 
@@ -94,8 +95,33 @@ class Orchestrator:
 
     def start(self) -> list[str]:
         """Raises zmq.ZMQError where an endpoint cannot be bound."""
-        sys.setswitchinterval(_SWITCH_SECONDS)
         self._endpoints = self._server.bind()
+        self._warm_up()
+        self._serve()
+        return self._endpoints
+
+    def take_over(self, seconds: float, stop: Event) -> list[str]:
+        """Start beside the one that holds the endpoints, and serve once it has let go of them.
+
+        Returns none where `stop` came first. Raises zmq.ZMQError where it kept them that long.
+        """
+        self._warm_up()
+        logger.info("Warm. Waiting for the endpoints: stop the orchestrator that holds them.")
+        try:
+            bound = self._server.take_over(seconds, stop)
+        except zmq.ZMQError:
+            self.stop()
+            raise
+        if stop.is_set():
+            self.stop()
+            return []
+        self._endpoints = bound
+        self._serve()
+        return bound
+
+    def _warm_up(self) -> None:
+        """All but the server: no request has come yet."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._write_row()
         self._listener.start()
         for job in self._jobs:
@@ -103,10 +129,11 @@ class Orchestrator:
         for lane in self._lanes.values():
             lane.start()
         self._listener.wait_until_heard(_FIRST_HEARTBEAT_SECONDS)  # else the first ping is degraded
+
+    def _serve(self) -> None:
         self._server.start(self._lanes)
         if self._metrics:
             self._measure()
-        return self._endpoints
 
     def stop(self) -> bool:
         """Answer what is accepted and end; False if that took longer than the grace period."""

@@ -11,6 +11,7 @@ import zmq
 from django.conf import settings
 
 from memories.doctor.findings import Finding, broken, warning, well
+from zmqbridge.binding import is_served
 from zmqbridge.client import Client, ClientError
 
 _ANSWER_SECONDS = 3.0
@@ -28,7 +29,7 @@ def _look(endpoint: str) -> Finding:
     if endpoint.startswith("ipc://"):
         path = Path(endpoint.removeprefix("ipc://"))
         # Never bound to try: ZeroMQ takes the path from whoever serves there.
-        return _ask(endpoint, endpoint) if _is_served(path) else well(f"{endpoint} is free.")
+        return _ask(endpoint, endpoint) if is_served(path) else well(f"{endpoint} is free.")
     host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
     host = host.strip("[]")
     if port in ("0", "*"):
@@ -87,12 +88,3 @@ def _listens(host: str, port: int) -> bool:
     with suppress(OSError), socket.create_connection((host, port), timeout=_ANSWER_SECONDS):
         return True
     return False
-
-
-def _is_served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as asking:
-        try:
-            asking.connect(str(path))
-        except OSError:
-            return False
-    return True

@@ -8,14 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import msgspec
 import zmq
 
 from zmqbridge.accesses import Accesses
 from zmqbridge.answer import unknown_action, wire_error
+from zmqbridge.binding import bind, bind_once_free
 from zmqbridge.cache import ReadCache
 from zmqbridge.clock import ReceiptClock
 from zmqbridge.config import ServerConfig
@@ -82,7 +82,14 @@ class Server:
 
     def bind(self) -> list[str]:
         """Bind every endpoint; returns them with the ports that were really taken."""
-        return [self._bind(endpoint) for endpoint in self._config.endpoints]
+        return [bind(self._socket, endpoint) for endpoint in self._config.endpoints]
+
+    def take_over(self, seconds: float, stop: Event) -> list[str]:
+        """The same, once whoever holds them has let go, within that time; fewer after `stop`."""
+        deadline = time.monotonic() + seconds
+        endpoints = self._config.endpoints
+        bound = (bind_once_free(self._socket, each, deadline, stop) for each in endpoints)
+        return [endpoint for endpoint in bound if endpoint]
 
     def start(self, lanes: Mapping[LaneName, Offers]) -> None:
         self._lanes = lanes
@@ -114,12 +121,6 @@ class Server:
         self._socket.setsockopt(zmq.RCVHWM, 10_000)
         self._socket.setsockopt(zmq.SNDHWM, 1_000)
         self._socket.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
-
-    def _bind(self, endpoint: str) -> str:
-        if endpoint.startswith("ipc://"):
-            Path(endpoint.removeprefix("ipc://")).parent.mkdir(parents=True, exist_ok=True)
-        self._socket.bind(endpoint)
-        return self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
     def _wake(self) -> None:
         with suppress(OSError):  # enough are on their way already, or the grace period is over

@@ -50,13 +50,13 @@ def run_command(*arguments, seconds=START_SECONDS, typed="", **settings):
 class Orchestrator:
     """`manage.py run_orchestrator`. Its standard error goes to a file, to be shown on failure."""
 
-    def __init__(self, log, *arguments, **settings):
+    def __init__(self, log, *arguments, repository=REPOSITORY, **settings):
         self.log = log
         arguments = arguments or ("--bind", "tcp://127.0.0.1:0")
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "run_orchestrator", *arguments],
-                cwd=REPOSITORY,
+                cwd=repository,
                 env=environment(**settings),
                 stdout=subprocess.PIPE,
                 stderr=stderr,

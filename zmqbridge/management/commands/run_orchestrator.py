@@ -36,6 +36,15 @@ class Command(BaseCommand):
             "--no-migrate", action="store_true", help="do not bring the tables up to date first"
         )
 
+        parser.add_argument(
+            "--take-over",
+            type=float,
+            default=0.0,
+            metavar="SECONDS",
+            help="while another orchestrator holds the endpoints, be ready and wait so long for "
+            "it to stop: an upgrade without a refused request",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         stop = stop_on_signals()
         for warning in prepare_database(migrate=not options["no_migrate"], stop=stop):
@@ -44,9 +53,15 @@ class Command(BaseCommand):
             return
         orchestrator = Orchestrator(read_config(settings, tuple(options["bind"])))
         try:
-            endpoints = orchestrator.start()
+            endpoints = (
+                orchestrator.take_over(options["take_over"], stop)
+                if options["take_over"]
+                else orchestrator.start()
+            )
         except zmq.ZMQError as error:
             raise CommandError(f"An endpoint cannot be bound: {error}.") from error
+        if not endpoints:
+            return  # asked to stop while it waited
         _collect_garbage_seldom()
         self._say_ready(endpoints)
         dead: list[str] = []
