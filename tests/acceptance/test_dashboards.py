@@ -11,7 +11,13 @@ from threading import Event, Thread
 import pytest
 import yaml
 
-from tests.deploy.monitoring import DEPLOY, dashboard_queries, metrics_named_in, program
+from tests.deploy.monitoring import (
+    DEPLOY,
+    dashboard_queries,
+    forwarding_query,
+    metrics_named_in,
+    program,
+)
 from zmqbridge.client import Client, ClientError
 
 from .processes import wait_until
@@ -143,6 +149,7 @@ def test_every_panel_of_the_dashboard_is_filled(prometheus):
         if panel == "Reads that the cache answered"
     ]
     assert all(0 < float(value) <= 1 for value in values)
+    assert prometheus.ask(forwarding_query()) == []
     rules = prometheus.get("rules")["groups"][0]["rules"]
     assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
     assert [alert["labels"]["alertname"] for alert in prometheus.get("alerts")["alerts"]

@@ -33,3 +33,10 @@ def dashboard_queries():
 
 def metrics_named_in(text):
     return set(re.findall(r"\b(?:memories|process|pg)_\w+", text))
+
+
+def forwarding_query():
+    """What Grafana asks Prometheus for, to pass on the alerts that fire."""
+    file = DEPLOY / "grafana" / "provisioning" / "alerting" / "forwarding.yml"
+    [rule] = yaml.safe_load(file.read_text())["groups"][0]["rules"]
+    return rule["data"][0]["model"]["expr"]

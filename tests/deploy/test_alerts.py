@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.deploy.monitoring import ALERTS, ALERTS_FILE, DEPLOY, program
+from tests.deploy.monitoring import ALERTS, ALERTS_FILE, DEPLOY, forwarding_query, program
 
 NAMES = [alert["alert"] for alert in ALERTS]
 STEPS = 720  # of 15 seconds: three hours
@@ -95,6 +95,13 @@ def firing(trouble, alerts):
     }
 
 
+def written(directory, tests):
+    file = directory / "alerts.test.yml"
+    told = {"rule_files": [str(ALERTS_FILE)], "evaluation_interval": "15s", "tests": tests}
+    file.write_text(yaml.safe_dump(told))
+    return file
+
+
 def promtool(*arguments):
     return subprocess.run(
         [program("promtool"), *arguments], capture_output=True, text=True, timeout=100
@@ -109,15 +116,21 @@ def test_the_configuration_and_the_rules_are_valid():
 
 def test_each_alert_fires_for_its_trouble_alone(tmp_path):
     tests = [firing({}, []), *(firing(trouble, [name]) for name, trouble in TROUBLE.items())]
-    file = tmp_path / "alerts.test.yml"
-    file.write_text(
-        yaml.safe_dump(
-            {"rule_files": [str(ALERTS_FILE)], "evaluation_interval": "15s", "tests": tests}
-        )
-    )
-    tested = promtool("test", "rules", file)
+    tested = promtool("test", "rules", written(tmp_path, tests))
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert sorted(TROUBLE) == sorted(NAMES)
+
+
+def test_what_grafana_passes_on_names_the_alert(tmp_path):
+    asked = firing(TROUBLE["MemoriesDown"], []) | {"promql_expr_test": [passed_on("MemoriesDown")]}
+    tested = promtool("test", "rules", written(tmp_path, [asked]))
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def passed_on(name):
+    labels = f'{{alert="{name}",severity="critical",instance="kitchen"}}'
+    samples = [{"labels": labels, "value": 1}]
+    return {"expr": forwarding_query(), "eval_time": "3h", "exp_samples": samples}
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
