@@ -188,14 +188,15 @@ def _mark(of_owner: dict[str, Any]) -> tuple[int, int]:
     return count, total
 
 
-# In the order in which they were made; `Entry` names the columns.
+# In the order in which they were made; whether it is deleted, then what `Entry` names. Asked in the
+# WHERE, "is it deleted?" would offer the planner the indexes of what is not: without statistics it
+# then reads all of the owner's rows for each vector, 2.5 s for 550 of them.
 _ENTRIES = f"""
-SELECT e.id, m.id, m.session_id, {CREATED_US}, m.words, m.speaker, {ASKS}, char_length(m.text),
-    m.priority, tsvector_to_array(m.search), vector_send(e.embedding)
+SELECT m.deleted_at IS NOT NULL, e.id, m.id, m.session_id, {CREATED_US}, m.words, m.speaker,
+    {ASKS}, char_length(m.text), m.priority, tsvector_to_array(m.search), vector_send(e.embedding)
 FROM embeddings e JOIN memory_entries m
     ON m.owner_id = e.owner_id AND m.id = e.memory_id AND m.content_version = e.version
 WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s AND e.id = ANY(%(ids)s::bigint[])
-    AND m.deleted_at IS NULL
 ORDER BY e.id"""
 
 
@@ -207,8 +208,9 @@ def _read(parameters: dict[str, Any]) -> Iterable[Entry]:
     with connection.connection.cursor(binary=True) as cursor:
         with connection.wrap_database_errors:
             cursor.execute(_ENTRIES, parameters)
-        for row in cursor:
-            yield Entry._make((*row[:-1], _vector(row[-1])))
+        for is_deleted, *entry, vector in cursor:
+            if not is_deleted:
+                yield Entry._make((*entry, _vector(vector)))
 
 
 def _vector(sent: bytes) -> Vectors:
