@@ -98,7 +98,7 @@ def look_at_indexes() -> Iterator[Finding]:
     for name in missing:
         yield broken(
             f"The index {name} is missing: some queries read whole tables.",
-            "Make it again; `python manage.py sqlmigrate memories NUMBER` shows the statement.",
+            "Make it again: `python manage.py tune_postgres` shows the statement.",
         )
     model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
     if model and wants_index(model):

@@ -17,7 +17,7 @@ from memories.services.overview import look_at_queue
 
 _OLD_BACKUP = timedelta(days=2)
 _LATE_SECONDS = 60.0
-_FORGOTTEN_DAYS = 7
+_NEWS_DAYS = 1
 
 
 def look_at_backups() -> Iterator[Finding]:
@@ -110,7 +110,7 @@ def _silent_orchestrators() -> list[str]:
         WHERE stopped_at IS NULL AND seen_at > now() - %s * interval '1 day'
             AND seen_at <= now() - %s * interval '1 second'
         ORDER BY instance""",
-        [_FORGOTTEN_DAYS, SILENT_SECONDS],
+        [_NEWS_DAYS, SILENT_SECONDS],
     )
     return [instance for (instance,) in found]
 

@@ -73,8 +73,6 @@ def test_all_is_well_while_an_orchestrator_runs_and_a_backup_was_made(installati
     shown = run_command("doctor", **settings).stdout
     assert f"endpoints: An orchestrator answers at {running.endpoint}." in shown
     assert "0 to look at, 0 broken" in shown
-    running.kill()
-    assert installation.examine(ORCHESTRATOR_ENDPOINTS="tcp://127.0.0.1:0")[0] in (0, 2)
 
 
 @pytest.mark.parametrize(
