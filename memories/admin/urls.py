@@ -4,9 +4,11 @@ whose last pattern takes everything."""
 from django.urls import path
 
 from memories.admin.home import live_part
+from memories.admin.map import MapPage, map_points
 from memories.admin.models import ModelsPage, RetryFailed, SwitchModel
 from memories.admin.sessions import EndSession
 from memories.admin.trash import Restore, TrashPage
+from memories.admin.user_acts import EraseOwner, ExportOwner
 from memories.admin.user_page import UserPage
 from memories.admin.users import UsersPage
 
@@ -22,4 +24,8 @@ urlpatterns = [
     path("trash/restore/", Restore.as_act(), name="restore"),
     path("users/", UsersPage.as_page(), name="users"),
     path("users/<uuid:owner_id>/", UserPage.as_page(), name="user"),
+    path("users/<uuid:owner_id>/erase/", EraseOwner.as_act(), name="erase-user"),
+    path("users/<uuid:owner_id>/export/", ExportOwner.as_act(), name="export-user"),
+    path("users/<uuid:owner_id>/map/", MapPage.as_page(), name="map"),
+    path("users/<uuid:owner_id>/map/points/", map_points, name="map-points"),
 ]

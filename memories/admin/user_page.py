@@ -79,6 +79,7 @@ class UserPage(AdminPage):
         kwargs.setdefault("preferences_form", self._preferences_form(profile))
         return super().get_context_data(
             user_id=user_id,
+            owner_name=name_of(owner),
             holding=holding,
             most_counted=MOST_COUNTED,
             profile=profile,
@@ -105,7 +106,8 @@ class UserPage(AdminPage):
                 form.add_error("preferences", error.message)
         if form.errors:
             return self.render_to_response(self.get_context_data(preferences_form=form))
-        log_changes(request, UserProfile, [user_id], "Changed preferences.")
+        # Not by the user's own id, which in the log would outlive an erasure.
+        log_changes(request, UserProfile, [str(owner_id)], "Changed preferences.")
         return HttpResponseRedirect(request.path)
 
     def _preferences_form(self, profile: ProfileSeen | None) -> PreferencesForm | None:

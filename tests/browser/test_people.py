@@ -1,5 +1,7 @@
 """Sessions as conversations and the pages of users, in a browser."""
 
+import re
+
 from playwright.sync_api import expect
 
 SESSION = "/admin/memories/session/katrin-2026-08-05-evening/change/"
@@ -34,3 +36,13 @@ def test_a_user_s_page_shows_what_the_assistant_would_be_told(visit):
     # The first question loads the embedder.
     expect(page.get_by_text("Recalled from earlier:")).to_be_visible(timeout=60_000)
     expect(page.locator(".memories-told")).to_contain_text("dentist")
+
+
+def test_the_map_draws_the_memories_of_a_user(visit):
+    page = visit("viewer")
+    page.goto("/admin/users/?q=katrin")
+    page.get_by_role("link", name="Map").click()
+    state = page.get_by_role("status").filter(has_text="memories")
+    expect(state).to_have_text(re.compile(r"\d+ memories"), timeout=60_000)
+    page.get_by_label("age").check()
+    expect(page.get_by_role("img", name="The memories of katrin")).to_be_visible()

@@ -72,7 +72,8 @@ def test_preferences_are_saved_as_they_were_typed(enter):
     kept = client.get(user_url("ann")).context["preferences"]
     assert "1.10000000000000000001" in kept and "voice" not in kept
     [entry] = LogEntry.objects.all()
-    assert (entry.object_id, entry.get_change_message()) == ("ann", "Changed preferences.")
+    told = (entry.object_id, entry.get_change_message())
+    assert told == (str(owner_of_user("ann")), "Changed preferences.")
 
 
 @pytest.mark.parametrize("typed", ["", "{", "[1]", '{"a": "\\u0000"}', f'["{"x" * 300_000}"]'])
