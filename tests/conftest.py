@@ -1,8 +1,15 @@
+import signal
+
 import pytest
 
 from memories.services import embedding_models, owner_indexes, sessions, statistics, vectors
 from tests.embedders import TrialEmbedder, serve_by
 from tests.factories import Wire, make_answerer
+
+# A shell starts what runs in its background with Ctrl-C ignored, and so would be every process
+# that a test starts to interrupt it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
