@@ -3,13 +3,10 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import cast
 
-from django.apps import apps
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import UniqueConstraint
 
 from memories.changes import rows
 from memories.checks import (
@@ -21,6 +18,7 @@ from memories.checks import (
 )
 from memories.doctor.findings import Finding, broken, told, warning, well
 from memories.models import EmbeddingModel
+from memories.services.indexes import invalid_indexes, missing_indexes
 from memories.services.overview import look_at_database
 from memories.services.vector_index import wants_index
 from memories.startup import leave_the_pool, pending_migrations
@@ -89,7 +87,7 @@ def look_at_migrations() -> list[Finding]:
 
 
 def look_at_indexes() -> Iterator[Finding]:
-    invalid, missing = _invalid_indexes(), _missing_indexes()
+    invalid, missing = invalid_indexes(), missing_indexes()
     for name in invalid:
         yield broken(
             f"The index {name} is invalid: its last build was cut short, and no query uses it.",
@@ -128,30 +126,3 @@ def judge_skew(seconds: float) -> Finding:
     if abs(seconds) < _HARMFUL_SKEW_SECONDS:
         return warning(f"{off} this machine's.", advice)
     return broken(f"{off} this machine's: memories expire at the wrong time.", advice)
-
-
-def _invalid_indexes() -> list[str]:
-    """Without those that are being built now."""
-    found = rows(
-        """
-        SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace
-            AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p
-                            WHERE p.index_relid = i.indexrelid)
-        ORDER BY 1"""
-    )
-    return [name for (name,) in found]
-
-
-def _missing_indexes() -> list[str]:
-    wanted = set()
-    for model in apps.get_app_config("memories").get_models():
-        wanted |= {index.name for index in model._meta.indexes}
-        unique = (each for each in model._meta.constraints if isinstance(each, UniqueConstraint))
-        wanted |= {each.name for each in unique}
-    found = rows(
-        """
-        SELECT c.relname FROM pg_class c
-        WHERE c.relkind IN ('i', 'I') AND c.relnamespace = current_schema()::regnamespace"""
-    )
-    return sorted(cast("set[str]", wanted) - {name for (name,) in found})

@@ -17,7 +17,7 @@ _INTERRUPTED = 130
 def told_in_one_sentence(what_stands: str) -> Iterator[None]:
     """`what_stands`: what is left behind, and what to do then. SIGTERM ends it like Ctrl-C."""
     try:
-        with _ended_by_sigterm():
+        with ended_by_sigterm():
             yield
     except (DatabaseError, InterfaceError) as error:
         why = " ".join(str(error).split()).rstrip(".")
@@ -32,7 +32,8 @@ def told_in_one_sentence(what_stands: str) -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
+    """As by Ctrl-C, so that what was begun is cleared away on the way out."""
     if threading.current_thread() is not threading.main_thread():
         yield  # no other thread may handle signals
         return

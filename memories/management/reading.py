@@ -1,10 +1,6 @@
-"""What the commands that read old stores share: their options, and how SIGTERM ends them."""
+"""The options that the commands which read old stores share."""
 
-import signal
-import threading
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -37,16 +33,3 @@ def read_reading_options(options: dict[str, Any]) -> Reading:
     except ValueError as error:
         raise CommandError(f"--timezone: {error}") from None
     return Reading(options["format"] or "", user, zone)
-
-
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """As by Ctrl-C, so that the private copy is removed on the way out."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no other thread may handle signals
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -6,27 +6,17 @@ the turns beside the most promising. Called by search.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 import numpy as np
 from django.db import transaction
 
 from memories.changes import rows, rows_planned_anew
-from memories.embedders.base import Vectors
-from memories.services.embedding import vector_text
+from memories.services.ask import ASKS, CREATED_US, FILTER_CTE, Ask
 from memories.services.embedding_models import has_index
-from memories.services.filters import (
-    FILTER_COLUMNS,
-    Filter,
-    Scope,
-    conditions_sql,
-    filter_row,
-)
-from memories.services.lexical import lexemes_cte, lexical_ctes, must_sql
+from memories.services.lexical import lexemes_cte, lexical_ctes
 from memories.services.ranking import (
     Candidates,
     LexicalScale,
@@ -35,8 +25,6 @@ from memories.services.ranking import (
     names_speaker,
     spread_of,
 )
-from memories.services.statistics import Statistics, statistics_of
-from memories.services.vectors import Sample, sample_of
 
 # Up to so many memories every one is ranked: as quick as choosing, and it finds more.
 ALL_UP_TO = 1_000
@@ -47,61 +35,6 @@ ARM_SIZE = 100
 _SPARE = 28
 # Candidates whose neighbours in the conversation are looked at.
 ANCHORS = 40
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A query taken apart: its text, its words, what must be there (`must`), its unit vector."""
-
-    text: str
-    words: str
-    must: str
-    vector: Vectors
-    filter: Filter
-    model_id: int
-
-    @cached_property
-    def statistics(self) -> Statistics:
-        return statistics_of(self.filter.searched_owner())
-
-    @cached_property
-    def sample(self) -> Sample:
-        return sample_of(self.filter.searched_owner(), self.model_id, len(self.vector))
-
-    def owned(self) -> bool:
-        return self.filter.scope is not Scope.ALL
-
-    def is_plain(self) -> bool:
-        """Whether it looks at all that an owner has."""
-        return self.filter.shape() == ("alive", "owner") and not self.must
-
-    def conditions(self) -> str:
-        conditions = conditions_sql(self.filter.shape())
-        return f"{conditions} AND {must_sql()}" if self.must else conditions
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """Parameters: what is looked for, and where."""
-        return {
-            "words": self.words,
-            "must": self.must,
-            "owner": self.filter.owner_id,
-            "filter": msgspec.json.encode(filter_row(self.filter)).decode(),
-        }
-
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        """The same, and what it is compared with."""
-        # The direction orders as centred cosines do, nearly, and an index can follow it.
-        direction = self.vector - np.float32(0.75) * self.sample.mean
-        return self.asked | {
-            "memory_count": self.statistics.memory_count,
-            "average_words": self.statistics.average_words,
-            "model": self.model_id,
-            "query": vector_text(self.vector),
-            "mean": vector_text(self.sample.mean),
-            "direction": vector_text(direction),
-        }
 
 
 class Row(NamedTuple):
@@ -190,16 +123,10 @@ def _vector_scores(ask: Ask, found: Sequence[Row]) -> Any:
     return np.nan_to_num((cosines - usual) / deviation)
 
 
-# Microseconds since the epoch of a memory `m`, and whether it ends in a question mark.
-CREATED_US = "(extract(epoch FROM m.created_at) * 1000000)::bigint"
-ASKS = "right(rtrim(m.text), 1) IN ('?', U&'\\FF1F', U&'\\061F')"
-
 # What is read of each candidate, `m`, with its vector `e`.
 _COLUMNS = f"""m.id, m.owner_id, m.session_id, {CREATED_US}, {{passes}}, m.words, {{mask}},
     m.speaker, {ASKS}, char_length(m.text), m.priority,
     -(e.embedding <#> %(query)s::vector), -(e.embedding <#> %(mean)s::vector)"""
-
-FILTER_CTE = f"q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS}))"
 
 # By its version: a vector that was kept while the memory changed is unseen by the change's own
 # statement, which cannot remove it, and would answer for what the memory said before.

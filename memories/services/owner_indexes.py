@@ -21,7 +21,8 @@ from django.db import DatabaseError, connection
 from memories.bounded import BoundedDict
 from memories.changes import rows
 from memories.embedders.base import Vectors
-from memories.services.candidates import ALL_UP_TO, ASKS, CREATED_US, EXACT_UP_TO, Ask
+from memories.services.ask import ASKS, CREATED_US, Ask
+from memories.services.candidates import ALL_UP_TO, EXACT_UP_TO
 from memories.services.model_threads import in_model_thread
 from memories.services.owner_index import Entry, OwnerIndex
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memories.changes import ALIVE, rows, rows_planned_anew
 from memories.embedders.base import Vectors
-from memories.services.candidates import FILTER_CTE, Ask
+from memories.services.ask import FILTER_CTE, Ask
 from memories.services.filters import Scope
 from memories.services.lexical import lexemes_sql
 from memories.services.owner_index import OwnerIndex

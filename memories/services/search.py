@@ -16,7 +16,8 @@ from memories.changes import rows
 from memories.embedders.base import Vectors, check_vector
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError, SearchFailed, ValidationFailed
-from memories.services.candidates import Ask, find_candidates, to_rank
+from memories.services.ask import Ask
+from memories.services.candidates import find_candidates, to_rank
 from memories.services.embedding_models import Serving, name_of, serving
 from memories.services.fetch import fetch_memories
 from memories.services.filters import Filter

@@ -2,12 +2,9 @@
 `tune_postgres`."""
 
 from collections.abc import Iterator
-from typing import Any
-
-from django.apps import apps
-from django.db import connection
 
 from memories.changes import rows
+from memories.services.indexes import invalid_indexes, missing_indexes
 
 _UNUSED_MIN_BYTES = 1 << 20
 _USED_TABLE_SCANS = 1_000
@@ -22,21 +19,10 @@ _XIDS_LEFT_ALONE = 500_000_000
 
 def lacking_indexes() -> Iterator[str]:
     """Indexes that the code counts on and the database has not, or has half built."""
-    found = dict(
-        rows(
-            "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-            " WHERE pg_table_is_visible(c.oid)"
-        )
-    )
-    with connection.schema_editor(collect_sql=True) as editor:
-        for model in apps.get_app_config("memories").get_models():
-            for index in _indexes(model):
-                if index.name not in found:
-                    statement = str(index.create_sql(model, editor))
-                    yield f"The index {index.name} is missing: {statement};"
-                elif not found[index.name]:
-                    name = index.name
-                    yield f"The index {name} was not built to its end: REINDEX INDEX {name};"
+    for name, statement in missing_indexes().items():
+        yield f"The index {name} is missing: {statement}"
+    for name in invalid_indexes():
+        yield f"The index {name} was not built to its end: REINDEX INDEX {name};"
 
 
 def findings() -> list[str]:
@@ -47,12 +33,6 @@ def findings() -> list[str]:
         *_tables_to_vacuum(),
         *_low_cache_hits(),
     ]
-
-
-def _indexes(model: Any) -> list[Any]:
-    # A CHECK has no fields, and no index either.
-    constraints = [each for each in model._meta.constraints if hasattr(each, "fields")]
-    return [*model._meta.indexes, *constraints]
 
 
 def _unused_indexes() -> Iterator[str]:

@@ -30,11 +30,8 @@ from memories.importers.stores import OldStore
 from memories.importers.telling import finding_lines
 from memories.importers.verifying import Verification
 from memories.importers.walk import Walk
-from memories.management.reading import (
-    add_reading_options,
-    ended_by_sigterm,
-    read_reading_options,
-)
+from memories.management.failures import ended_by_sigterm
+from memories.management.reading import add_reading_options, read_reading_options
 from memories.startup import prepare_database
 
 _INTERRUPTED = 130
