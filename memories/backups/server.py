@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,7 +37,13 @@ class Server:
     def connect(self, database: str = _MAINTENANCE_DATABASE) -> "psycopg.Connection[Any]":
         """A connection without time limits: a statement here may take hours."""
         parameters = self.parameters | {"dbname": database}
-        opened = psycopg.connect(**parameters, autocommit=True)
+        try:
+            opened = psycopg.connect(**parameters, autocommit=True)
+        except KeyboardInterrupt as stopped:
+            # The traceback holds what is half open; until that is closed, its backend keeps every
+            # DROP DATABASE waiting, the one included that tidies up now: for a minute.
+            traceback.clear_frames(stopped.__traceback__)
+            raise
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             opened.execute(f"SET {limit} = 0")
         return opened

@@ -253,4 +253,4 @@ class TestStatements:
             wire.create(f"alpha number{number}")
         many, again = count()
         assert (few, many) == (3, 63)
-        assert again == statements <= 8
+        assert again <= statements <= 8

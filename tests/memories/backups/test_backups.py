@@ -308,7 +308,12 @@ class Held:
         )
 
     def end(self):
-        _, errors = self.process.communicate(timeout=30)
+        try:
+            _, errors = self.process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # or it would be in the way of the next test
+            self.process.communicate()
+            raise
         return subprocess.CompletedProcess([], self.process.returncode, "", errors)
 
 
