@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from zmqbridge.client.calls import Outgoing
 from zmqbridge.client.errors import (
@@ -41,6 +42,7 @@ class Channel:
         self._lock = threading.Lock()
         self._inbox: deque[Pending] = deque()
         self._is_woken = False
+        self._was_lost = False
         self._is_closed = False
         self._wake_end, self._woken_end = socket.socketpair()
         self._wake_end.setblocking(False)
@@ -99,7 +101,9 @@ class Channel:
             dealer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
             dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_AT_MOST_MS)
             self._dealer = dealer
-            self._monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+            self._monitor = dealer.get_monitor_socket(
+                zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
+            )
             dealer.connect(endpoint)
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
@@ -147,9 +151,15 @@ class Channel:
                 self._exchange.receive(frames[-1], time.monotonic())
 
     def _watch_connection(self) -> None:
+        """What was sent goes out again when the connection is lost, and when it is back: we may
+        hear of the loss before the socket does, and send into what is lost."""
         with suppress(zmq.Again):
-            while self._monitor.recv_multipart(zmq.NOBLOCK):
-                self._exchange.lose_connection()
+            while True:
+                event = recv_monitor_message(self._monitor, zmq.NOBLOCK)["event"]
+                is_lost = event == zmq.EVENT_DISCONNECTED
+                if is_lost or self._was_lost:
+                    self._exchange.lose_connection()
+                self._was_lost = is_lost
 
     def _take_inbox(self) -> None:
         with self._lock:
