@@ -68,13 +68,15 @@ class Neighbours:
 
 class OwnerIndex:
     """Each memory has a place, 0 to n - 1, in which it stays. Arrays have shape (n,) or
-    (n, dimension). Whoever uses it holds `lock`."""
+    (n, dimension). Whoever uses it holds `lock`, and asks no database meanwhile, but to change
+    it."""
 
     def __init__(self, dimension: int) -> None:
         self.lock = Lock()
         self.dimension = dimension
         self.used_at = time.monotonic()
         self.vector_ids: set[int] = set()  # known, also those that stand for nothing
+        self.mark = 0, 0  # their count and sum
         self.size_bytes = 0
         self._count = 0
         self._facts = np.zeros(_FIRST_CAPACITY, _FACTS)
@@ -156,11 +158,13 @@ class OwnerIndex:
         places = [self._places[an_id] for an_id in memory_ids if an_id in self._places]
         return np.array(places, np.int64)
 
-    def set_priority(self, memory_id: str, priority: int) -> bool:
-        """Returns whether it was another."""
-        fact = self._facts[self._places[memory_id]]
-        changed = bool(fact["priority"] != priority)
-        fact["priority"] = priority
+    def renew_priorities(self, priorities: Iterable[tuple[str, int]]) -> bool:
+        """By the memories' ids; returns whether any was another."""
+        changed = False
+        for memory_id, priority in priorities:
+            if (place := self._places.get(memory_id)) is not None:
+                changed |= bool(self._facts[place]["priority"] != priority)
+                self._facts[place]["priority"] = priority
         return changed
 
     def _take_out(self, vector_ids: Iterable[int]) -> None:

@@ -8,8 +8,7 @@ without the vector (tags, type, priority, expiry) is asked of the database by wh
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -94,15 +93,13 @@ indexes = _Indexes()
 _searched: BoundedDict[UUID, float] = BoundedDict(10_000)
 
 
-@contextmanager
-def index_of(ask: Ask, deadline: float | None) -> Iterator[OwnerIndex | None]:
-    """The index of the owner that is asked for, up to date and held; None where the database is
-    to answer: its owner has too many memories, or searches too seldom, or it is not ready by the
-    `deadline` (monotonic), and is then made ready for the next search."""
+def ready_index(ask: Ask, deadline: float | None) -> OwnerIndex | None:
+    """The index of the owner that is asked for, up to date; None where the database is to answer:
+    its owner has too many memories, or searches too seldom, or it is not ready by the `deadline`
+    (monotonic), and is then made ready for the next search."""
     owner_id = ask.filter.searched_owner()
     if owner_id is None or not settings.SEARCH_MEGABYTES:
-        yield None
-        return
+        return None
     key = owner_id, ask.model_id
     index = indexes.get(key)
     if index is None and _is_worth_it(owner_id, ask):
@@ -110,15 +107,12 @@ def index_of(ask: Ask, deadline: float | None) -> Iterator[OwnerIndex | None]:
             index = indexes.get_or_open(key, len(ask.vector))
         else:
             in_model_thread(_make_ready, key, len(ask.vector))
-    if index is None or not index.lock.acquire(timeout=_seconds_until(deadline)):
-        yield None
-        return
-    try:
-        synchronise(index, *key)
-        yield index
-    finally:
-        index.lock.release()
-    _keep_or_forget(key, index)
+    if index is None or not synchronise(index, *key, deadline):
+        return None
+    if index.has_aged() or len(index) > EXACT_UP_TO:
+        indexes.forget(key)
+    indexes.trim()
+    return index
 
 
 def forget_indexes() -> None:
@@ -126,22 +120,32 @@ def forget_indexes() -> None:
     _searched.clear()
 
 
-def synchronise(index: OwnerIndex, owner_id: UUID, model_id: int) -> None:
-    """Bring in what has come and take out what has gone since. The index is held."""
+def synchronise(
+    index: OwnerIndex, owner_id: UUID, model_id: int, deadline: float | None = None
+) -> bool:
+    """Bring in what has come and take out what has gone since; False where somebody else is at
+    that until after the `deadline`."""
     of_owner = {"owner": owner_id, "model": model_id}
-    if _mark(of_owner) == (len(index.vector_ids), sum(index.vector_ids)):
-        return
-    [(ids,)] = rows(
-        """
-        SELECT coalesce(array_agg(id), '{}') FROM embeddings
-        WHERE owner_id = %(owner)s AND model_id = %(model)s""",
-        of_owner,
-    )
-    now = set(ids)
-    new = list(now - index.vector_ids)
-    index.change(index.vector_ids - now, _read(of_owner | {"ids": new}), len(new))
-    # One whose memory has changed meanwhile was not read, and stands for nothing ever after.
-    index.vector_ids = now
+    if _mark(of_owner) == index.mark:
+        return True
+    if not index.lock.acquire(timeout=_seconds_until(deadline)):
+        return False
+    try:
+        [(ids,)] = rows(
+            """
+            SELECT coalesce(array_agg(id), '{}') FROM embeddings
+            WHERE owner_id = %(owner)s AND model_id = %(model)s""",
+            of_owner,
+        )
+        now = set(ids)
+        new = list(now - index.vector_ids)
+        index.change(index.vector_ids - now, _read(of_owner | {"ids": new}), len(new))
+        # One whose memory has changed meanwhile was not read, and stands for nothing ever after.
+        index.vector_ids = now
+        index.mark = len(now), sum(now)
+    finally:
+        index.lock.release()
+    return True
 
 
 def _is_worth_it(owner_id: UUID, ask: Ask) -> bool:
@@ -160,18 +164,10 @@ def _seconds_until(deadline: float | None) -> float:
     return -1 if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-def _keep_or_forget(key: tuple[UUID, int], index: OwnerIndex) -> None:
-    if index.has_aged() or len(index) > EXACT_UP_TO:
-        indexes.forget(key)
-    indexes.trim()
-
-
 def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
     """In a thread of its own, which has a connection of its own."""
     try:
-        index = indexes.get_or_open(key, dimension)
-        with index.lock:
-            synchronise(index, *key)
+        synchronise(indexes.get_or_open(key, dimension), *key)
         indexes.trim()
     except DatabaseError as error:
         logger.warning("An owner's vectors could not be read: %s", error)

@@ -14,7 +14,7 @@ from memories.services.ask import FILTER_CTE, Ask
 from memories.services.filters import Scope
 from memories.services.lexical import lexemes_sql
 from memories.services.owner_index import OwnerIndex
-from memories.services.owner_indexes import index_of
+from memories.services.owner_indexes import ready_index
 from memories.services.ranking import (
     Best,
     Candidates,
@@ -40,12 +40,15 @@ class _Said(NamedTuple):
 
 def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
     """None where the database is to choose what is ranked."""
-    with index_of(ask, deadline) as index:
-        if index is None:
-            return None
-        said = _ask_database(ask)
+    index = ready_index(ask, deadline)
+    if index is None:
+        return None
+    said = _ask_database(ask)
+    with index.lock:
         best = _rank(ask, wish, index, said)
-        if _renew_priorities(ask, index, best):
+    priorities = _read_priorities(ask, best)
+    with index.lock:
+        if index.renew_priorities(priorities):
             best = _rank(ask, wish, index, said)
         count = index.alive_count
     # What has no text has no vector, and comes last: only the database knows of it.
@@ -109,13 +112,11 @@ def _ask_database(ask: Ask) -> _Said:
     return _Said(*said)
 
 
-def _renew_priorities(ask: Ask, index: OwnerIndex, best: Best) -> bool:
-    """Whether any of the best ones was another."""
-    now = rows(
+def _read_priorities(ask: Ask, best: Best) -> list[tuple[str, int]]:
+    found = rows(
         f"""
         SELECT m.id, m.priority FROM memory_entries m
         WHERE m.owner_id = %(owner)s AND m.id = ANY(%(ids)s) AND {ALIVE}""",
         {"owner": ask.filter.owner_id, "ids": [an_id for an_id, _ in best.found]},
     )
-    renewed = [index.set_priority(an_id, priority) for an_id, priority in now]
-    return any(renewed)
+    return [(an_id, priority) for an_id, priority in found]
