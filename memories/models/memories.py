@@ -93,6 +93,13 @@ class MemoryEntry(OwnedModel):
                 name="memories_to_expire",
                 condition=Q(deleted_at=None, expires_at__isnull=False),
             ),
+            # what of an owner has expired a moment ago, asked at each search: without it the
+            # planner reads all that the owner has
+            models.Index(
+                fields=["owner_id", "expires_at"],
+                name="memories_expiring_of_owner",
+                condition=Q(deleted_at=None, expires_at__isnull=False),
+            ),
             # the trash and the purge, oldest first
             models.Index(
                 fields=["deleted_at"],
