@@ -53,16 +53,7 @@ class Contextual(JsonStore):
                 self.time_of(entry.fields),
                 [],
             )
-        for entry in self.entries(""):
-            yield OldMemory(
-                "entries",
-                entry.cells.row,
-                MemoryName(SessionName(entry.cells.user(entry.key)), entry.own),
-                "context",
-                self.memory_content(entry, "context"),
-                self.time_of(entry.fields),
-                [],
-            )
+        yield from self.memories_of_users("context")
 
     def unread(self) -> Iterator[tuple[str, str, str]]:
         """What stands where a list or a summary should."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from memories.importers.json_stores import JsonStore, keys_in
-from memories.importers.rows import MemoryName, OldMemory, SessionName
+from memories.importers.rows import OldMemory
 from memories.importers.source import Source
 
 
@@ -16,13 +16,4 @@ class Jarvis(JsonStore):
         return super().fits(source) and "memory" in keys_in(source, "entries", "")
 
     def memories(self) -> Iterator[OldMemory]:
-        for entry in self.entries(""):
-            yield OldMemory(
-                "entries",
-                entry.cells.row,
-                MemoryName(SessionName(entry.cells.user(entry.key)), entry.own),
-                "memory",
-                self.memory_content(entry, "memory"),
-                self.time_of(entry.fields),
-                [],
-            )
+        return self.memories_of_users("memory")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from memories.importers.cells import Cells, as_raw, merged
-from memories.importers.rows import own_of
+from memories.importers.rows import MemoryName, OldMemory, SessionName, own_of
 from memories.importers.source import Source
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_json, clean_text, encode, fields_of, read_time
@@ -25,6 +25,20 @@ class Entry(NamedTuple):
 
 class JsonStore(OldStore):
     needs = {"entries": frozenset({"digest"}), "objects": frozenset({"digest"})}
+
+    def memories_of_users(self, kind: str) -> Iterator[OldMemory]:
+        """The entries of the lists that belong to users; `kind`: their type, and the field that
+        holds what they say."""
+        for entry in self.entries(""):
+            yield OldMemory(
+                "entries",
+                entry.cells.row,
+                MemoryName(SessionName(entry.cells.user(entry.key)), entry.own),
+                kind,
+                self.memory_content(entry, kind),
+                self.time_of(entry.fields),
+                [],
+            )
 
     def entries(self, section: str) -> Iterator[Entry]:
         """Equal entries of a list are told apart by their count, not by their place: a list may

@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 # where the owners are many and each searches seldom.
 _SOON_SECONDS = 600.0
 # One that was used within this time makes no room for another: where the owners who search are
-# more than fit, each search would read all that its owner has, four times as slowly as the database
-# answers.
+# more than fit, each search would read all that its owner has, which takes several times as long as
+# the database's answer.
 _IDLE_SECONDS = 60.0
-# What a memory takes beside its vector, as measured with talk.
+# About what a memory of talk takes beside its vector, the room for more included.
 _MEMORY_BYTES = 700
 # So few may be read while somebody waits with a deadline.
 _QUICKLY_READ = 200
@@ -49,7 +49,7 @@ class _Indexes:
 
     def get(self, key: tuple[UUID, int]) -> OwnerIndex | None:
         with self._lock:
-            if index := self._kept.get(key):
+            if (index := self._kept.get(key)) is not None:  # one that is empty is in use too
                 self._kept.move_to_end(key)
                 index.used_at = time.monotonic()
             return index
