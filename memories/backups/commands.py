@@ -1,5 +1,6 @@
 """What the commands of backups share: how they end, and what they show."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ from memories.backups.errors import BackupError
 from memories.backups.manifest import Manifest
 from memories.backups.server import telling_failures
 from memories.backups.streams import Tell
-from memories.management.failures import ended_by_sigterm
 from memories.services.backups import BackupSeen, Kind, this_host
 
 _INTERRUPTED = 130
@@ -27,13 +27,16 @@ _INTERRUPTED = 130
 @contextmanager
 def ending_in_one_sentence() -> Iterator[None]:
     """Tidy up on SIGTERM as on Ctrl-C, and show each failure as one sentence."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with ended_by_sigterm(), telling_failures():
+        with telling_failures():
             yield
     except BackupError as error:
         raise CommandError(str(error)) from error
     except KeyboardInterrupt:
         raise CommandError("Stopped. Nothing half done is left.", returncode=_INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def key_file_of(options: dict[str, Any]) -> Path | None:
