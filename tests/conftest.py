@@ -23,9 +23,10 @@ def _forget_what_the_process_remembers():
     embedding_models.forget_serving()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def embedders():
-    """What the process has loaded; what a test adds goes with it."""
+    """What the process has loaded; what a test adds goes with it, whether it asked for this or not:
+    the next test would be served by an embedder that it does not know."""
     loaded = embedding_models.embedders._loaded
     before = dict(loaded)
     yield loaded
