@@ -2,7 +2,14 @@ import signal
 
 import pytest
 
-from memories.services import embedding_models, owner_indexes, sessions, statistics, vectors
+from memories.services import (
+    embedding_models,
+    owner_indexes,
+    pending,
+    sessions,
+    statistics,
+    vectors,
+)
 from tests.embedders import TrialEmbedder, serve_by
 from tests.factories import Wire, make_answerer
 
@@ -21,6 +28,7 @@ def _forget_what_the_process_remembers():
     vectors._kept.clear()
     owner_indexes.forget_indexes()
     embedding_models.forget_serving()
+    pending.allowance.renew()
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from memories.embedders.base import Vectors
 from memories.services.embedding import vector_text
 from memories.services.filters import FILTER_COLUMNS, Filter, Scope, conditions_sql, filter_row
 from memories.services.lexical import must_sql
+from memories.services.query_vectors import AwaitVector
 from memories.services.statistics import Statistics, statistics_of
 from memories.services.vectors import Sample, sample_of
 
@@ -24,14 +25,21 @@ ASKS = "right(rtrim(m.text), 1) IN ('?', U&'\\FF1F', U&'\\061F')"
 
 @dataclass(frozen=True)
 class Ask:
-    """A query taken apart: its text, its words, what must be there (`must`), its unit vector."""
+    """A query taken apart: its text, its words, what must be there (`must`), its unit vector of
+    shape (dimension,), which is waited for when it is first needed."""
 
     text: str
     words: str
     must: str
-    vector: Vectors
+    await_vector: AwaitVector
+    dimension: int
     filter: Filter
     model_id: int
+
+    @cached_property
+    def vector(self) -> Vectors:
+        """Raises EmbeddingError."""
+        return self.await_vector()
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -39,7 +47,7 @@ class Ask:
 
     @cached_property
     def sample(self) -> Sample:
-        return sample_of(self.filter.searched_owner(), self.model_id, len(self.vector))
+        return sample_of(self.filter.searched_owner(), self.model_id, self.dimension)
 
     def owned(self) -> bool:
         return self.filter.scope is not Scope.ALL

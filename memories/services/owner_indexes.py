@@ -36,6 +36,7 @@ _SOON_SECONDS = 600.0
 _IDLE_SECONDS = 60.0
 # About what a memory of talk takes beside its vector, the room for more included.
 _MEMORY_BYTES = 700
+_NUMBER_BYTES = 4
 # So few may be read while somebody waits with a deadline.
 _QUICKLY_READ = 200
 
@@ -104,9 +105,9 @@ def ready_index(ask: Ask, deadline: float | None) -> OwnerIndex | None:
     index = indexes.get(key)
     if index is None and _is_worth_it(owner_id, ask):
         if deadline is None or ask.statistics.memory_count <= _QUICKLY_READ:
-            index = indexes.get_or_open(key, len(ask.vector))
+            index = indexes.get_or_open(key, ask.dimension)
         else:
-            in_model_thread(_make_ready, key, len(ask.vector))
+            in_model_thread(_make_ready, key, ask.dimension)
     if index is None or not synchronise(index, *key, deadline):
         return None
     if index.has_aged() or len(index) > EXACT_UP_TO:
@@ -150,7 +151,7 @@ def synchronise(
 
 def _is_worth_it(owner_id: UUID, ask: Ask) -> bool:
     count = ask.statistics.memory_count
-    if not indexes.make_room(count * (ask.vector.nbytes + _MEMORY_BYTES)):
+    if not indexes.make_room(count * (ask.dimension * _NUMBER_BYTES + _MEMORY_BYTES)):
         return False
     if ALL_UP_TO < count <= EXACT_UP_TO:
         return True  # the database would choose what is ranked, and its choice is another

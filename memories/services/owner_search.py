@@ -18,6 +18,7 @@ from memories.services.owner_indexes import ready_index
 from memories.services.ranking import (
     Best,
     Candidates,
+    Floats,
     Indexes,
     Wish,
     age_days,
@@ -44,12 +45,13 @@ def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
     if index is None:
         return None
     said = _ask_database(ask)
+    vector = ask.vector  # waited for here, since under the lock it would hold up all of its owner's
     with index.lock:
-        best = _rank(ask, wish, index, said)
+        best = _rank(ask, vector, wish, index, said)
     priorities = _read_priorities(ask, best)
     with index.lock:
         if index.renew_priorities(priorities):
-            best = _rank(ask, wish, index, said)
+            best = _rank(ask, vector, wish, index, said)
         count = index.alive_count
     # What has no text has no vector, and comes last: only the database knows of it.
     if wish.weights and len(best.found) < wish.limit and count != ask.statistics.memory_count:
@@ -57,11 +59,11 @@ def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
     return best._replace(found=best.found[: wish.limit])
 
 
-def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> Best:
-    dots = index.dots(ask.vector)
+def _rank(ask: Ask, vector: Vectors, wish: Wish, index: OwnerIndex, said: _Said) -> Best:
+    dots = index.dots(vector)
     masks = index.masks(said.lexemes)
     judged = judge(
-        _candidates(ask, index, masks, dots),
+        _candidates(ask, index, masks, index.vector_scores(vector, dots)),
         index.lexical_scale(masks, len(said.lexemes)),
         dots,
         _passing(ask, index, said),
@@ -70,7 +72,7 @@ def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> Best:
     return judged.best(index.ids, wish.limit + _SPARE)
 
 
-def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes, dots: Vectors) -> Candidates:
+def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes, vector_scores: Floats) -> Candidates:
     facts = index.facts
     return Candidates(
         session=facts["session"],
@@ -83,7 +85,7 @@ def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes, dots: Vectors) -> C
         named=index.spoken_by(lambda speaker: names_speaker(ask.text, speaker)),
         priority=facts["priority"],
         age_days=age_days(facts["created_us"]),
-        vector_scores=index.vector_scores(ask.vector, dots),
+        vector_scores=vector_scores,
     )
 
 

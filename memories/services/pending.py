@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from threading import Event
+from threading import Event, Lock
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from memories.changes import rows
@@ -29,23 +30,60 @@ from memories.services.model_threads import in_model_thread
 logger = logging.getLogger(__name__)
 
 # Tasks a turn: the bound may be over before all of them are done.
-_BATCH = 16
+_BATCH = 8
 _PAUSE_SECONDS = 0.005
+# Of each second, what all searches of this process together may wait. Where more is stored than the
+# model can follow, each search would wait for its bound, and all that stand behind it.
+_WAITING_SHARE = 0.25
 
 
-def embed_pending(filter_: Filter, current: Serving, deadline: float) -> int:
-    """Have the tasks of the filter's scope done, the newest first, until `deadline` (monotonic).
+class _Allowance:
+    """Seconds that searches may wait: `spend` takes from them, time brings them back, at most
+    EMBED_WAIT_SECONDS."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.renew()
+
+    def renew(self) -> None:
+        """As if nobody had waited yet."""
+        self._owed_seconds = 0.0
+        self._since = time.monotonic()
+
+    def left_seconds(self) -> float:
+        return max(0.0, float(settings.EMBED_WAIT_SECONDS) - self._owed())
+
+    def spend(self, seconds: float) -> None:
+        with self._lock:
+            self._owed_seconds = self._owed() + seconds
+            self._since = time.monotonic()
+
+    def _owed(self) -> float:
+        passed_seconds = time.monotonic() - self._since
+        return max(0.0, self._owed_seconds - passed_seconds * _WAITING_SHARE)
+
+
+allowance = _Allowance()
+
+
+def embed_pending(filter_: Filter, current: Serving, deadline: float | None) -> int:
+    """Have the tasks of the filter's scope done, the newest first, until `deadline` (monotonic) or
+    for EMBED_WAIT_SECONDS, and less where searches have waited much of late.
 
     Returns how many memories are still without their vector. Tasks that failed are not waited
     for, and those that another process has claimed only as long as the bound allows.
     """
+    bound = time.monotonic() + allowance.left_seconds()
+    deadline = bound if deadline is None else min(bound, deadline)
     session_id = filter_.session_id if filter_.scope is Scope.SESSION else ""
     wanted = Wanted([current.model_id], filter_.searched_owner(), session_id)
     pending, waiting = _count(wanted)
     while waiting and time.monotonic() < deadline:
+        began = time.monotonic()
         if not _embed_some(wanted, current.embedder, deadline):
             Event().wait(_PAUSE_SECONDS)
         pending, waiting = _count(wanted)
+        allowance.spend(time.monotonic() - began)
     return pending
 
 
@@ -68,10 +106,12 @@ def _leave(making: Future[list[Outcome]], tasks: Sequence[Task]) -> None:
         release_tasks(tasks)
     else:
         # In a thread of theirs: this one's connection is its own.
-        making.add_done_callback(lambda made: in_model_thread(_keep_late, made.result()))
+        left_at = time.monotonic()
+        making.add_done_callback(lambda made: in_model_thread(_keep_late, made.result(), left_at))
 
 
-def _keep_late(outcomes: Sequence[Outcome]) -> None:
+def _keep_late(outcomes: Sequence[Outcome], left_at: float) -> None:
+    allowance.spend(time.monotonic() - left_at)  # nobody waited, but a core was taken
     try:
         keep_outcomes(outcomes)
     except DatabaseError as error:

@@ -1,9 +1,13 @@
-"""The vectors of queries, made in one model call for a batch. Called by search."""
+"""The vectors of queries: made in a thread of their own, while the search asks the database what
+needs no vector. Called by search."""
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
+from typing import TypeAlias
 
 from memories.embedders.base import Embedder, Vectors, check_shape
 from memories.embedders.errors import EmbedderUnavailable, EmbeddingError
@@ -12,17 +16,26 @@ from memories.services.model_threads import in_model_thread
 
 logger = logging.getLogger(__name__)
 
+# Waits for a unit vector of shape (dimension,); raises EmbeddingError.
+AwaitVector: TypeAlias = Callable[[], Vectors]
 
-def embed_queries(embedder: Embedder, texts: Sequence[str], deadline: float | None) -> Vectors:
-    """Shape (len(texts), dimension). Raises EmbeddingError, also where it is not done by
-    `deadline` (monotonic)."""
-    if deadline is None:
-        return _embed(embedder, texts)
-    waiting = in_model_thread(_embed, embedder, texts)
+
+def begin_vectors(
+    embedder: Embedder, texts: Sequence[str], deadline: float | None
+) -> list[AwaitVector]:
+    """One for each text, all of one model call. They raise EmbeddingError, also where the call is
+    not done by `deadline` (monotonic)."""
+    made = in_model_thread(_embed, embedder, texts)
+    return [partial(_await, made, place, deadline) for place in range(len(texts))]
+
+
+def _await(made: Future[Vectors], place: int, deadline: float | None) -> Vectors:
+    left_seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
     try:
-        return waiting.result(timeout=max(0.0, deadline - time.monotonic()))
+        vector: Vectors = made.result(timeout=left_seconds)[place]
+        return vector
     except FutureTimeout:
-        waiting.cancel()
+        made.cancel()
         raise EmbedderUnavailable("The query's vector was not ready in time.") from None
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,7 +12,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 
 from memories.changes import rows
-from memories.embedders.base import Vectors, check_vector
+from memories.embedders.base import check_vector
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError, SearchFailed, ValidationFailed
 from memories.services.ask import Ask
@@ -29,7 +28,7 @@ from memories.services.lexical import (
 )
 from memories.services.owner_search import search_owner
 from memories.services.pending import embed_pending
-from memories.services.query_vectors import embed_queries
+from memories.services.query_vectors import AwaitVector, begin_vectors
 from memories.services.ranking import Best, Wish, judge
 from memories.services.results import Memory, within
 
@@ -87,35 +86,42 @@ def search_memories(queries: Sequence[Query]) -> list[SearchResults | MemoriesEr
     """Best first. The queries are embedded in one model call; each then has its own statements,
     since ranking outweighs the round trip and a slow one is to delay no other."""
     current: Serving | None = None
-    vectors: Sequence[Vectors | MemoriesError | None]
+    vectors: Sequence[AwaitVector | MemoriesError | None]
     try:
         current = serving()
-        vectors = _vectors(current, queries)
+        vectors = _begin_vectors(current, queries)
     except EmbeddingError as error:
         vectors = [SearchFailed(str(error))] * len(queries)
     return [_search(query, current, vector) for query, vector in zip(queries, vectors, strict=True)]
 
 
 def _search(
-    query: Query, current: Serving | None, vector: Vectors | MemoriesError | None
+    query: Query, current: Serving | None, vector: AwaitVector | MemoriesError | None
 ) -> SearchResults | MemoriesError:
     if query.search_type is SearchType.KEYWORD:
         return _by_words(query, partial=False)
     if isinstance(vector, ValidationFailed):
         return vector
-    if current is None or vector is None or isinstance(vector, MemoriesError):
-        if query.search_type is SearchType.HYBRID:
-            return _by_words(query, partial=True)
-        if isinstance(vector, MemoriesError):
-            return vector
-        return SearchFailed("No embedding model is active: nothing is found by meaning.")
-    if query.deadline is not None and query.search_type is SearchType.HYBRID:
-        return _in_time(query, current, vector)
-    pending = _wait_for_pending(query, current)
-    return _by_meaning(query, current, vector, pending)
+    if isinstance(vector, MemoriesError):
+        return _without_vector(query, vector)
+    if current is None or vector is None:
+        error = SearchFailed("No embedding model is active: nothing is found by meaning.")
+        return _without_vector(query, error)
+    try:
+        if query.deadline is not None and query.search_type is SearchType.HYBRID:
+            return _in_time(query, current, vector)
+        return _by_meaning(query, current, vector, _wait_for_pending(query, current))
+    except EmbeddingError as error:
+        logger.warning("A query could not be embedded: %s", error)
+        return _without_vector(query, SearchFailed(f"The query could not be embedded: {error}"))
 
 
-def _in_time(query: Query, current: Serving, vector: Vectors) -> SearchResults:
+def _without_vector(query: Query, error: MemoriesError) -> SearchResults | MemoriesError:
+    """Hybrid search has the words yet."""
+    return _by_words(query, partial=True) if query.search_type is SearchType.HYBRID else error
+
+
+def _in_time(query: Query, current: Serving, vector: AwaitVector) -> SearchResults:
     """The words' answer first, so that it is there when time is up."""
     words = _by_words(query, partial=True)
     pending = _wait_for_pending(query, current)
@@ -126,6 +132,9 @@ def _in_time(query: Query, current: Serving, vector: Vectors) -> SearchResults:
         with transaction.atomic():
             rows(f"SET LOCAL statement_timeout = {int(left_seconds * 1000)}")
             return _by_meaning(query, current, vector, pending)
+    except EmbeddingError as error:
+        logger.warning("A query could not be embedded in time: %s", error)
+        return words
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != _QUERY_CANCELED:
             raise
@@ -136,13 +145,11 @@ def _wait_for_pending(query: Query, current: Serving) -> int:
     """Memories in the query's scope that will not have a vector in time."""
     if query.filter.finds_nothing():
         return 0
-    deadline = time.monotonic() + settings.EMBED_WAIT_SECONDS
-    if query.deadline is not None:
-        deadline = min(deadline, query.deadline - _RESERVE_SECONDS)
+    deadline = None if query.deadline is None else query.deadline - _RESERVE_SECONDS
     return embed_pending(query.filter, current, deadline)
 
 
-def _by_meaning(query: Query, current: Serving, vector: Vectors, pending: int) -> SearchResults:
+def _by_meaning(query: Query, current: Serving, vector: AwaitVector, pending: int) -> SearchResults:
     """Semantic and hybrid search: the order, and the memories themselves."""
     best = Best([], 0)
     if not query.filter.finds_nothing():
@@ -169,14 +176,15 @@ def _results(
     return SearchResults(shown, total, metadata)
 
 
-def _ask(query: Query, current: Serving, vector: Vectors) -> Ask:
+def _ask(query: Query, current: Serving, vector: AwaitVector) -> Ask:
     hybrid = query.search_type is SearchType.HYBRID
     parts = read_query(query.text) if hybrid else LexicalQuery("", "")
     return Ask(
-        text=query.text[:MAX_QUERY_CHARACTERS],
+        text=_to_embed(query),
         words=parts.words,
         must=parts.must,
-        vector=vector,
+        await_vector=vector,
+        dimension=current.embedder.dimension,
         filter=query.filter,
         model_id=current.model_id,
     )
@@ -221,11 +229,11 @@ def _read(best: Sequence[tuple[str, float]]) -> list[Found]:
     ]
 
 
-def _vectors(
+def _begin_vectors(
     current: Serving | None, queries: Sequence[Query]
-) -> list[Vectors | MemoriesError | None]:
-    """A unit vector for each query that wants one; those without a deadline in one call."""
-    vectors: list[Any] = [None] * len(queries)
+) -> list[AwaitVector | MemoriesError | None]:
+    """Of each query that wants one; those without a deadline in one model call."""
+    vectors: list[AwaitVector | MemoriesError | None] = [None] * len(queries)
     if current is None:
         return vectors
     patient = []
@@ -235,29 +243,25 @@ def _vectors(
         if query.vector is not None:
             vectors[place] = _given(query.vector, current.embedder.dimension)
         elif query.deadline is not None:
-            [vectors[place]] = _embedded(current, [query.text], query.deadline - _RESERVE_SECONDS)
+            deadline = query.deadline - _RESERVE_SECONDS
+            [vectors[place]] = begin_vectors(current.embedder, [_to_embed(query)], deadline)
         else:
             patient.append(place)
     if patient:
-        made = _embedded(current, [queries[place].text for place in patient], None)
-        for place, vector in zip(patient, made, strict=True):
+        texts = [_to_embed(queries[place]) for place in patient]
+        begun = begin_vectors(current.embedder, texts, None)
+        for place, vector in zip(patient, begun, strict=True):
             vectors[place] = vector
     return vectors
 
 
-def _embedded(
-    current: Serving, texts: Sequence[str], deadline: float | None
-) -> Sequence[Vectors | MemoriesError]:
-    try:
-        cut = [text[:MAX_QUERY_CHARACTERS] for text in texts]
-        return list(embed_queries(current.embedder, cut, deadline))
-    except EmbeddingError as error:
-        logger.warning("A query could not be embedded: %s", error)
-        return [SearchFailed(f"The query could not be embedded: {error}")] * len(texts)
+def _to_embed(query: Query) -> str:
+    return query.text[:MAX_QUERY_CHARACTERS]
 
 
-def _given(values: Sequence[float], dimension: int) -> Vectors | MemoriesError:
+def _given(values: Sequence[float], dimension: int) -> AwaitVector | MemoriesError:
     try:
-        return check_vector(values, dimension)
+        vector = check_vector(values, dimension)
     except ValueError as error:
         return ValidationFailed("payload.query_embedding", f"{error}.")
+    return lambda: vector

@@ -15,7 +15,7 @@ from memories.services import model_threads
 from memories.services.embedding import MAX_ATTEMPTS
 from memories.services.embedding_models import serving
 from memories.services.filters import Filter, Scope
-from memories.services.pending import embed_pending
+from memories.services.pending import allowance, embed_pending
 from memories.services.sessions import NewSession, open_sessions, owners_of_sessions
 from memories.services.store import store_memories
 from tests.factories import SESSION, new_memory, store, wait_until
@@ -92,6 +92,17 @@ def test_what_another_process_has_claimed_is_waited_for_within_the_bound(trial):
     start = time.monotonic()
     assert pending(seconds=0.1) == 1
     assert 0.1 <= time.monotonic() - start < 1
+
+
+def test_what_searches_wait_together_is_bounded_too(trial, settings):
+    """Else, where more is stored than the model follows, each would wait as long as it may."""
+    settings.EMBED_WAIT_SECONDS = 0.4
+    store("words")
+    EmbeddingTask.objects.update(due_at=datetime(2100, 1, 1, tzinfo=UTC), attempts=1)
+    start = time.monotonic()
+    assert [pending() for _ in range(5)] == [1] * 5
+    assert 0.4 <= time.monotonic() - start < 1
+    assert wait_until(allowance.left_seconds) < 0.4
 
 
 @pytest.mark.django_db(transaction=True)

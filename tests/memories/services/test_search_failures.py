@@ -68,6 +68,7 @@ class TestBrokenEmbedder:
 
     @pytest.mark.parametrize("lie", [lambda v: v[:, :-1], lambda v: v[:0]])
     def test_a_wrong_shape_is_an_error(self, trial, lie):
+        store("alpha")
         make = trial.embed_queries
         trial.embed_queries = lambda texts: lie(make(texts))
         assert isinstance(ask("alpha", SearchType.SEMANTIC), SearchFailed)
