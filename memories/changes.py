@@ -37,20 +37,8 @@ class Target(NamedTuple):
 
 
 def rows(sql: str, params: dict[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Run one statement and return its rows.
-
-    On psycopg's own cursor: Django's takes a tenth of the time of a single create. Where somebody
-    looks on (a test, a log of queries), Django's, which tells them.
-    """
-    if connection.queries_logged or connection.execute_wrappers:
-        with connection.cursor() as watched:
-            watched.execute(sql, params)
-            return watched.fetchall() if watched.description else []
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors:
-        cursor = connection.connection.execute(sql, params)
-        return cursor.fetchall() if cursor.description else []
+    """Run one statement and return its rows."""
+    return _rows(sql, params, prepare=None)
 
 
 def rows_planned_anew(
@@ -62,9 +50,23 @@ def rows_planned_anew(
     them: how much a word or an owner brings decides its plan, and without it takes 2 to 5 times
     as long.
     """
-    with transaction.atomic(savepoint=False):
-        rows("SET LOCAL plan_cache_mode = force_custom_plan")
-        return rows(sql, params)
+    return _rows(sql, params, prepare=False)
+
+
+def _rows(
+    sql: str, params: dict[str, Any] | Sequence[Any], *, prepare: bool | None
+) -> list[tuple[Any, ...]]:
+    """On psycopg's own cursor: Django's takes a tenth of the time of a single create. Where
+    somebody looks on (a test, a log of queries), Django's, which tells them."""
+    if connection.queries_logged or connection.execute_wrappers:
+        with connection.cursor() as watched:
+            watched.execute(sql, params)
+            return watched.fetchall() if watched.description else []
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        cursor = connection.connection.execute(sql, params, prepare=prepare)
+        return cursor.fetchall() if cursor.description else []
 
 
 # The steps of a changing statement. `named`: the targets. LOCKED: their rows, locked in the order

@@ -5,6 +5,7 @@ the turns beside the most promising. Called by search.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -151,10 +152,11 @@ def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
             THEN ARRAY[t.lexical_sum, t.lexical_squares] || t.weights END
     FROM totals t CROSS JOIN q CROSS JOIN pool p JOIN memory_entries m ON {owned} m.id = p.id
         {_VECTOR_OF} LEFT JOIN scored s ON s.row = m.ctid"""
-    with transaction.atomic():
+    parameters = ask.parameters  # waits for the vector, before a transaction is open
+    with transaction.atomic() if approximate else nullcontext():
         if approximate:
             _scan_on()
-        found = rows_planned_anew(sql, ask.parameters)
+        found = rows_planned_anew(sql, parameters)
     width = len(Row._fields)
     totals = next((row[width] for row in found if row[width]), [0.0, 0.0])
     return Pool({row[0]: Row(*row[:width]) for row in found}, _scale(ask, *totals), {})

@@ -41,6 +41,13 @@ _ID_BYTES = 250
 _WORD_BYTES = 200
 
 
+class Mark(NamedTuple):
+    """Of the ids of all vectors: each change of them changes one of these."""
+
+    vectors: int
+    sum_of_ids: int
+
+
 class Entry(NamedTuple):
     """A memory with its vector. `vector`: float32 of length 1, shape (dimension,); `lexemes`: as
     full-text search keeps them; `created_us`: microseconds since the epoch."""
@@ -76,7 +83,7 @@ class OwnerIndex:
         self.dimension = dimension
         self.used_at = time.monotonic()
         self.vector_ids: set[int] = set()  # known, also those that stand for nothing
-        self.mark = 0, 0  # their count and sum
+        self.mark = Mark(0, 0)
         self.size_bytes = 0
         self._count = 0
         self._facts = np.zeros(_FIRST_CAPACITY, _FACTS)
@@ -157,15 +164,6 @@ class OwnerIndex:
         """Of those that are here."""
         places = [self._places[an_id] for an_id in memory_ids if an_id in self._places]
         return np.array(places, np.int64)
-
-    def renew_priorities(self, priorities: Iterable[tuple[str, int]]) -> bool:
-        """By the memories' ids; returns whether any was another."""
-        changed = False
-        for memory_id, priority in priorities:
-            if (place := self._places.get(memory_id)) is not None:
-                changed |= bool(self._facts[place]["priority"] != priority)
-                self._facts[place]["priority"] = priority
-        return changed
 
     def _take_out(self, vector_ids: Iterable[int]) -> None:
         gone = np.isin(self.facts["vector_id"], np.fromiter(vector_ids, np.int64))

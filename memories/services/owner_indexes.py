@@ -1,8 +1,8 @@
 """The owners' indexes of this process, as the database has them now. Called by owner_search.
 
 Whether one is up to date is asked before each use: each vector that comes, goes or is made anew
-changes the count or the sum of its owner's vector ids, whichever process made it. What changes
-without the vector (tags, type, priority, expiry) is asked of the database by who searches.
+changes the count or the sum of its owner's vector ids, whichever process made it, and so does a new
+priority. What else changes (tags, type, expiry) is asked of the database by who searches.
 """
 
 import logging
@@ -23,7 +23,7 @@ from memories.embedders.base import Vectors
 from memories.services.ask import ASKS, CREATED_US, Ask
 from memories.services.candidates import ALL_UP_TO, EXACT_UP_TO
 from memories.services.model_threads import in_model_thread
-from memories.services.owner_index import Entry, OwnerIndex
+from memories.services.owner_index import Entry, Mark, OwnerIndex
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,12 @@ _MEMORY_BYTES = 700
 _NUMBER_BYTES = 4
 # So few may be read while somebody waits with a deadline.
 _QUICKLY_READ = 200
+
+
+# The count and the sum of the ids of an owner's vectors. Parameters: owner, model.
+MARK = """
+SELECT count(*), coalesce(sum(id), 0)::bigint FROM embeddings
+WHERE owner_id = %(owner)s AND model_id = %(model)s"""
 
 
 class _Indexes:
@@ -94,25 +100,18 @@ indexes = _Indexes()
 _searched: BoundedDict[UUID, float] = BoundedDict(10_000)
 
 
-def ready_index(ask: Ask, deadline: float | None) -> OwnerIndex | None:
-    """The index of the owner that is asked for, up to date; None where the database is to answer:
-    its owner has too many memories, or searches too seldom, or it is not ready by the `deadline`
-    (monotonic), and is then made ready for the next search."""
-    owner_id = ask.filter.searched_owner()
-    if owner_id is None or not settings.SEARCH_MEGABYTES:
+def find_index(ask: Ask, owner_id: UUID, deadline: float | None) -> OwnerIndex | None:
+    """The owner's index, to be synchronised before it is used; None where the database is to
+    answer: the owner has too many memories, or searches too seldom, or waits with a `deadline` for
+    what is yet to be read, which is then made ready for the next search."""
+    if not settings.SEARCH_MEGABYTES:
         return None
     key = owner_id, ask.model_id
     index = indexes.get(key)
     if index is None and _is_worth_it(owner_id, ask):
         if deadline is None or ask.statistics.memory_count <= _QUICKLY_READ:
-            index = indexes.get_or_open(key, ask.dimension)
-        else:
-            in_model_thread(_make_ready, key, ask.dimension)
-    if index is None or not synchronise(index, *key, deadline):
-        return None
-    if index.has_aged() or len(index) > EXACT_UP_TO:
-        indexes.forget(key)
-    indexes.trim()
+            return indexes.get_or_open(key, ask.dimension)
+        in_model_thread(_make_ready, key, ask.dimension)
     return index
 
 
@@ -122,16 +121,21 @@ def forget_indexes() -> None:
 
 
 def synchronise(
-    index: OwnerIndex, owner_id: UUID, model_id: int, deadline: float | None = None
+    index: OwnerIndex,
+    owner_id: UUID,
+    model_id: int,
+    mark: Mark | None = None,
+    deadline: float | None = None,
 ) -> bool:
-    """Bring in what has come and take out what has gone since; False where somebody else is at
-    that until after the `deadline`."""
-    of_owner = {"owner": owner_id, "model": model_id}
-    if _mark(of_owner) == index.mark:
+    """Bring in what has come and take out what has gone since, where `mark`, as the database has
+    it now, tells that something did. False where somebody else is at that until after the
+    `deadline` (monotonic)."""
+    if mark == index.mark:
         return True
     if not index.lock.acquire(timeout=_seconds_until(deadline)):
         return False
     try:
+        of_owner = {"owner": owner_id, "model": model_id}
         [(ids,)] = rows(
             """
             SELECT coalesce(array_agg(id), '{}') FROM embeddings
@@ -143,9 +147,12 @@ def synchronise(
         index.change(index.vector_ids - now, _read(of_owner | {"ids": new}), len(new))
         # One whose memory has changed meanwhile was not read, and stands for nothing ever after.
         index.vector_ids = now
-        index.mark = len(now), sum(now)
+        index.mark = Mark(len(now), sum(now))
     finally:
         index.lock.release()
+    if index.has_aged() or len(index) > EXACT_UP_TO:
+        indexes.forget((owner_id, model_id))
+    indexes.trim()
     return True
 
 
@@ -169,21 +176,10 @@ def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
     """In a thread of its own, which has a connection of its own."""
     try:
         synchronise(indexes.get_or_open(key, dimension), *key)
-        indexes.trim()
     except DatabaseError as error:
         logger.warning("An owner's vectors could not be read: %s", error)
     finally:
         connection.close()
-
-
-def _mark(of_owner: dict[str, Any]) -> tuple[int, int]:
-    [(count, total)] = rows(
-        """
-        SELECT count(*), coalesce(sum(id), 0)::bigint FROM embeddings
-        WHERE owner_id = %(owner)s AND model_id = %(model)s""",
-        of_owner,
-    )
-    return count, total
 
 
 # In the order in which they were made; whether it is deleted, then what `Entry` names. Asked in the

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memories.changes import ALIVE, rows, rows_planned_anew
+from memories.changes import rows, rows_planned_anew
 from memories.embedders.base import Vectors
 from memories.services.ask import FILTER_CTE, Ask
 from memories.services.filters import Scope
 from memories.services.lexical import lexemes_sql
-from memories.services.owner_index import OwnerIndex
-from memories.services.owner_indexes import ready_index
+from memories.services.owner_index import Mark, OwnerIndex
+from memories.services.owner_indexes import MARK, find_index, synchronise
 from memories.services.ranking import (
     Best,
     Candidates,
@@ -26,14 +26,12 @@ from memories.services.ranking import (
     names_speaker,
 )
 
-# The priorities of so many beyond the limit are asked anew, since they change without a vector.
-_SPARE = 32
-
 
 class _Said(NamedTuple):
-    """What the database says of a query: its words, which memories have expired, and which ones
-    the filter lets through, where that is not known here."""
+    """What the database says of a query: the mark of the owner's vectors, its words, which memories
+    have expired, and which ones the filter lets through, where that is not known here."""
 
+    mark: Mark
     lexemes: Sequence[str]
     expired: Sequence[str]
     passing: Sequence[str] | None
@@ -41,22 +39,21 @@ class _Said(NamedTuple):
 
 def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
     """None where the database is to choose what is ranked."""
-    index = ready_index(ask, deadline)
-    if index is None:
+    owner_id = ask.filter.searched_owner()
+    index = find_index(ask, owner_id, deadline) if owner_id else None
+    if owner_id is None or index is None:
         return None
     said = _ask_database(ask)
+    if not synchronise(index, owner_id, ask.model_id, said.mark, deadline):
+        return None
     vector = ask.vector  # waited for here, since under the lock it would hold up all of its owner's
     with index.lock:
         best = _rank(ask, vector, wish, index, said)
-    priorities = _read_priorities(ask, best)
-    with index.lock:
-        if index.renew_priorities(priorities):
-            best = _rank(ask, vector, wish, index, said)
         count = index.alive_count
     # What has no text has no vector, and comes last: only the database knows of it.
     if wish.weights and len(best.found) < wish.limit and count != ask.statistics.memory_count:
         return None
-    return best._replace(found=best.found[: wish.limit])
+    return best
 
 
 def _rank(ask: Ask, vector: Vectors, wish: Wish, index: OwnerIndex, said: _Said) -> Best:
@@ -69,7 +66,7 @@ def _rank(ask: Ask, vector: Vectors, wish: Wish, index: OwnerIndex, said: _Said)
         _passing(ask, index, said),
         wish,
     )
-    return judged.best(index.ids, wish.limit + _SPARE)
+    return judged.best(index.ids, wish.limit)
 
 
 def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes, vector_scores: Floats) -> Candidates:
@@ -102,23 +99,18 @@ def _passing(ask: Ask, index: OwnerIndex, said: _Said) -> NDArray[np.bool_]:
 
 
 def _ask_database(ask: Ask) -> _Said:
-    sql = f"""
-        SELECT {lexemes_sql()}, ARRAY(
-            SELECT m.id FROM memory_entries m WHERE m.owner_id = %(owner)s
-                AND m.deleted_at IS NULL AND m.expires_at <= now())"""
+    """In one statement, since each costs more to send than to carry out."""
+    parameters = ask.asked | {"model": ask.model_id}
+    expired = """ARRAY(
+        SELECT m.id FROM memory_entries m
+        WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL AND m.expires_at <= now())"""
+    sql = f"SELECT mark.*, {lexemes_sql()}, {expired}"
+    of_mark = f"FROM ({MARK}) AS mark"
     if not ask.must and set(ask.filter.shape()) <= {"alive", "owner", "session"}:
-        [(lexemes, expired)] = rows(sql, ask.asked)
-        return _Said(lexemes, expired, None)
+        [(count, total, lexemes, expired_ids)] = rows(f"{sql} {of_mark}", parameters)
+        return _Said(Mark(count, total), lexemes, expired_ids, None)
     passing = f"ARRAY(SELECT m.id FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()})"
-    [said] = rows_planned_anew(f"WITH {FILTER_CTE} {sql}, {passing}", ask.asked)
-    return _Said(*said)
-
-
-def _read_priorities(ask: Ask, best: Best) -> list[tuple[str, int]]:
-    found = rows(
-        f"""
-        SELECT m.id, m.priority FROM memory_entries m
-        WHERE m.owner_id = %(owner)s AND m.id = ANY(%(ids)s) AND {ALIVE}""",
-        {"owner": ask.filter.owner_id, "ids": [an_id for an_id, _ in best.found]},
+    [(count, total, *said)] = rows_planned_anew(
+        f"WITH {FILTER_CTE} {sql}, {passing} {of_mark}", parameters
     )
-    return [(an_id, priority) for an_id, priority in found]
+    return _Said(Mark(count, total), *said)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import transaction
 
 from memories.changes import (
     ALIVE,
@@ -66,9 +67,25 @@ def revise_memories(revisions: Sequence[Revision]) -> list[Revised | MemoriesErr
     """Change each memory, none of which may occur twice; keeps what they held before."""
     names = names_of({revision.memory_id for revision in revisions})
     batch = [_row(r, names[r.memory_id].owner_id) for r in revisions if r.memory_id in names]
-    seen = {row[0]: row[1:] for row in _change(batch)}
-    notify_changed([an_id for an_id, row in seen.items() if row[1]])
+    with transaction.atomic(savepoint=False):
+        seen = {row[0]: row[1:] for row in _change(batch)}
+        _mark_vectors([row for row in batch if row.priority is not None])
+        notify_changed([an_id for an_id, row in seen.items() if row[1]])
     return [_result(revision, seen.get(revision.memory_id)) for revision in revisions]
+
+
+def _mark_vectors(batch: Sequence[_Row]) -> None:
+    """A vector's new id tells the indexes in memory, which keep the priority. A statement of its
+    own, after the rows are locked: the one before would not see a vector that was stored while it
+    waited for them."""
+    if batch:
+        rows(
+            """
+            UPDATE embeddings v SET id = DEFAULT
+            FROM unnest(%s::uuid[], %s::text[]) AS named (owner_id, memory_id)
+            WHERE v.owner_id = named.owner_id AND v.memory_id = named.memory_id""",
+            [[row.owner_id for row in batch], [row.id for row in batch]],
+        )
 
 
 def _result(revision: Revision, seen: Any) -> Revised | MemoriesError:
