@@ -35,6 +35,13 @@ logger = logging.getLogger(__name__)
 _DECODERS = {action: msgspec.json.Decoder(handler.payload) for action, handler in HANDLERS.items()}
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """A request, and the task that was made of it, or what is wrong with it."""
+
+    request: Request
+    task: Task | Exception
+
+
 class Answerer:
     """`report` gives what this orchestrator tells of itself in `stats`."""
 
@@ -50,19 +57,25 @@ class Answerer:
         self._patience = patience
         self._report = report
 
-    def answer(self, requests: Sequence[Request]) -> list[bytes]:
+    def prepare(self, request: Request) -> Prepared:
+        """What can be done of a request without the database; never raises."""
+        return Prepared(request, self._task(request))
+
+    def answer(self, asked: Sequence[Request | Prepared]) -> list[bytes]:
         """A reply for each request, in their order; changes are committed when it returns."""
-        prepared = [self._prepare(request) for request in requests]
-        tasks = [(place, task) for place, task in enumerate(prepared) if isinstance(task, Task)]
+        prepared = [one if isinstance(one, Prepared) else self.prepare(one) for one in asked]
+        tasks = [
+            (place, one.task) for place, one in enumerate(prepared) if isinstance(one.task, Task)
+        ]
         results: dict[int, Any] = {
-            place: error for place, error in enumerate(prepared) if not isinstance(error, Task)
+            place: one.task for place, one in enumerate(prepared) if not isinstance(one.task, Task)
         }
         for serve, places in self._groups(tasks):
-            served = self._guarded(serve, [prepared[place] for place in places])
+            served = self._guarded(serve, [prepared[place].task for place in places])
             results |= dict(zip(places, served, strict=True))
-        return [self._encode(requests[place], results[place]) for place in range(len(requests))]
+        return [self._encode(one.request, results[place]) for place, one in enumerate(prepared)]
 
-    def _prepare(self, request: Request) -> Task | Exception:
+    def _task(self, request: Request) -> Task | Exception:
         handler = HANDLERS.get(request.action)
         if handler is None:
             return unknown_action(request.action)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Thread
+from typing import Any
 
 import msgspec
 from django.db import connection
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 # Upper bounds by which batches are counted; the largest batch is a setting.
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+# Larger ones are left to the worker: some 0.2 ms are the most that one may hold up the server.
+_PREPARED_MAX_BYTES = 4 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,19 @@ class LaneMeasures:
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """`after`: how many requests another lane must have answered before this one is served."""
+    """`asked`: the request, or what was prepared of it. `after`: how many requests another lane
+    must have answered before this one is served."""
 
     route: Route
     request: Request
+    asked: Any
     since: float
     after: int = 0
 
 
 class Lane:
-    """`answer` returns a reply for each request of a batch; `deliver` gets the replies. Of the
+    """`answer` returns a reply for each of a batch of requests; `deliver` gets the replies.
+    `prepare`, called by `offer`, makes of a small request what `answer` gets in its place. Of the
     requests that `in_turn` names, in a lane with batches of one, one is served at a time and in
     their order, however many workers there are."""
 
@@ -63,8 +70,9 @@ class Lane:
         capacity: int,
         capacity_bytes: int = 256 << 20,
         batch: int,
-        answer: Callable[[Sequence[Request]], list[bytes]],
+        answer: Callable[[Sequence[Any]], list[bytes]],
         deliver: Callable[[Sequence[Reply]], None],
+        prepare: Callable[[Request], Any] = lambda request: request,
         behind: "Lane | None" = None,
         in_turn: Callable[[Request], bool] = lambda _: False,
     ) -> None:
@@ -77,6 +85,7 @@ class Lane:
         self._waiting_bytes = 0
         self._batch = batch
         self._answer = answer
+        self._prepare = prepare
         self._deliver = deliver
         self._behind = behind
         self._in_turn = in_turn
@@ -96,12 +105,14 @@ class Lane:
     def offer(self, route: Route, request: Request, since: float) -> bool:
         """Take a request in; False if the lane is full or closed."""
         after = self._behind.offered if self._behind else 0
+        small = len(request.payload) <= _PREPARED_MAX_BYTES
+        asked = self._prepare(request) if small and not self._is_full() else request
         with self._changed:
             if self._closed or self._is_full():
                 self.refused += 1
                 return False
             self._waiting_bytes += len(request.payload)
-            self._waiting.append(Waiting(route, request, since, after))
+            self._waiting.append(Waiting(route, request, asked, since, after))
             self.offered += 1
             self._changed.notify()
         return True
@@ -188,7 +199,7 @@ class Lane:
         if self._behind:
             self._behind.wait_answered(max(waiting.after for waiting in batch))
         began = time.monotonic()
-        bodies = self._answer([waiting.request for waiting in batch])
+        bodies = self._answer([waiting.asked for waiting in batch])
         done = time.monotonic()
         self._deliver(
             [

@@ -191,7 +191,7 @@ class Orchestrator:
     def _make_lanes(self) -> dict[LaneName, Lane]:
         config = self._config
 
-        def lane(name: LaneName, workers: int, batch: int, behind: Lane | None = None) -> Lane:
+        def lane(name: LaneName, workers: int, batch: int, **options: Any) -> Lane:
             return Lane(
                 name,
                 workers=workers,
@@ -199,18 +199,19 @@ class Orchestrator:
                 batch=batch,
                 answer=self._answerer.answer,
                 deliver=self._server.deliver,
-                behind=behind,
+                **options,
                 in_turn=lambda request: name is LaneName.HEAVY and HANDLERS[request.action].keyed,
             )
 
         # One worker writes, so that changes happen in the order in which they arrived; a heavy
-        # change waits for those that arrived before it, of both lanes.
-        writes = lane(LaneName.WRITES, 1, config.write_batch)
+        # change waits for those that arrived before it, of both lanes. While the one waits for the
+        # database, the server's thread prepares the next batch: else they take turns.
+        writes = lane(LaneName.WRITES, 1, config.write_batch, prepare=self._answerer.prepare)
         return {
             LaneName.WRITES: writes,
             LaneName.READS: lane(LaneName.READS, config.read_workers, _READ_BATCH),
             LaneName.SEARCH: lane(LaneName.SEARCH, config.search_workers, _SEARCH_BATCH),
-            LaneName.HEAVY: lane(LaneName.HEAVY, config.heavy_workers, _HEAVY_BATCH, writes),
+            LaneName.HEAVY: lane(LaneName.HEAVY, config.heavy_workers, _HEAVY_BATCH, behind=writes),
         }
 
     def _make_metrics(self, bind: tuple[str, int]) -> MetricsEndpoint:

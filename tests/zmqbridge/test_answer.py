@@ -1,5 +1,8 @@
 """What each action answers, and which error it is where it cannot."""
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connection
 
@@ -15,6 +18,7 @@ from tests.factories import (
 )
 from zmqbridge.accesses import Accesses
 from zmqbridge.jobs import flush_accesses
+from zmqbridge.protocol import read_envelope
 
 
 def refuse_selects(execute, sql, params, many, context):
@@ -22,6 +26,19 @@ def refuse_selects(execute, sql, params, many, context):
     if "memory_entries" in sql:
         sql, params = "SELECT 1 / 0", None
     return execute(sql, params, many, context)
+
+
+def test_what_was_prepared_stands_beside_what_was_not(wire):
+    bodies = [request("create", create(), request_id=name) for name in ("a", "b")]
+    bodies.insert(1, request("create", {"content": {"text": "x"}}, request_id="wrong"))
+    read = [read_envelope(body, datetime.now(UTC), 1 << 20) for body in bodies]
+    asked = [wire.answerer.prepare(read[0]), wire.answerer.prepare(read[1]), read[2]]
+    replies = [json.loads(reply) for reply in wire.answerer.answer(asked)]
+    assert [(reply["request_id"], reply["status"]) for reply in replies] == [
+        ("a", "success"),
+        ("wrong", "error"),
+        ("b", "success"),
+    ]
 
 
 class TestRead:

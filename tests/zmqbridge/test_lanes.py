@@ -91,6 +91,24 @@ def test_a_full_lane_refuses_and_counts(desk):
     assert close(lane)
 
 
+def test_what_waits_is_made_ready_while_the_worker_is_busy(desk):
+    ready = []
+
+    def prepare(request):
+        ready.append(request.request_id)
+        return request
+
+    lane = make_lane(desk, capacity=3, prepare=prepare)
+    hold(lane, desk)
+    large = Request("create", "large", "s", b"{" + b" " * 5000 + b"}", "", None)
+    assert lane.offer((b"peer",), large, time.monotonic())  # would hold the server's loop up
+    assert offer(lane, 1, 2, "refused") == [True, True, False]
+    assert ready == ["0", "1", "2"]
+    desk.open.set()
+    assert close(lane)
+    assert desk.bodies() == [b"0", b"large", b"1", b"2"]
+
+
 def test_closing_answers_what_waits_and_takes_no_more(desk):
     lane = make_lane(desk, batch=1)
     hold(lane, desk)
