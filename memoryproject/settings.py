@@ -4,6 +4,7 @@ A value that cannot be right stops the start with one sentence.
 """
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from memories.chat.options import ChatOptions
 from memories.embedders.options import EmbedderOptions, OpenAiOptions
 from memories.logs import log_settings
 from memories.services.ages import Ages
-from memories.services.weights import Weights
+from memories.services.weights import Weights, read_weights
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -39,19 +40,27 @@ environ.Env.read_env(BASE_DIR / ".env")
 
 
 def _whole(name: str, default: int, low: int, high: int) -> int:
-    return int(_number(name, default, low, high, env.int))
+    return int(_number(name, default, low, high, int))
 
 
-def _number(name: str, default: float, low: float, high: float, read: Any = env.float) -> float:
+def _number(
+    name: str, default: float, low: float, high: float, read: Callable[[str], float] = float
+) -> float:
+    """Not by environ's own cast: it drops letters, and reads 1e3 as 13 and 5m as 5."""
+    text = env.str(name, default=str(default))
     try:
-        value: float = read(name, default=default)
+        value = read(text)
     except ValueError:
         raise ImproperlyConfigured(
-            f"{name} is {env.str(name)!r}, which is not a number; give one from {low} to {high}."
+            f"{name} is {text!r}, which is not a number; give one from {low} to {high}."
         ) from None
     if not low <= value <= high:
         raise ImproperlyConfigured(f"{name} is {value}; it must be from {low} to {high}.")
     return value
+
+
+def _list(name: str, default: str) -> list[str]:
+    return [item.strip() for item in env.str(name, default=default).split(",") if item.strip()]
 
 
 def _flag(name: str, default: bool) -> bool:
@@ -100,8 +109,8 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).expanduser()
 # The admin
 DEBUG = _flag("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret(DATA_DIR / "secret_key")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS", "")
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if _flag("BEHIND_HTTPS_PROXY", False) else None
 )
@@ -234,7 +243,7 @@ def _database() -> dict[str, Any]:
 DATABASES = {"default": _database()}
 
 # The orchestrator
-ORCHESTRATOR_ENDPOINTS = env.list("ORCHESTRATOR_ENDPOINTS", default=["tcp://127.0.0.1:5570"])
+ORCHESTRATOR_ENDPOINTS = _list("ORCHESTRATOR_ENDPOINTS", "tcp://127.0.0.1:5570")
 MAX_BODY_BYTES = _whole("MAX_BODY_BYTES", 1 << 20, 1 << 10, 16 << 20)
 GRACE_SECONDS = _number("GRACE_SECONDS", 10, 0.1, 600)
 LANE_CAPACITY = _whole("LANE_CAPACITY", 10_000, 1, 1_000_000)
@@ -320,14 +329,10 @@ SUMMARY_MODEL = _summary_model()
 
 
 def _weights() -> Weights:
-    given = env.dict("SEARCH_WEIGHTS", cast={"value": float}, default={})
     try:
-        return Weights(**given)
-    except TypeError:
-        known = ", ".join(Weights.__dataclass_fields__)
-        raise ImproperlyConfigured(
-            f"SEARCH_WEIGHTS is name=number,... with names among {known}."
-        ) from None
+        return read_weights(env.str("SEARCH_WEIGHTS", default=""))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"SEARCH_WEIGHTS {error}.") from None
 
 
 SEARCH_WEIGHTS = _weights()

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("memoryproject", "memories", "zmqbridge")
 README = (ROOT / "README.md").read_text()
 SETTINGS = ast.parse((ROOT / "memoryproject" / "settings.py").read_text())
-READERS = {"_whole", "_number", "_flag", "_choice"}
+READERS = {"_whole", "_number", "_flag", "_choice", "_list"}
 COMPOSE_ALONE = {"ALERT_WEBHOOK_URL", "POSTGRES_ARCHIVE_MODE"}
 
 
@@ -25,8 +25,6 @@ def told(default):
     """A default as a person would write it into a file."""
     if isinstance(default, bool):
         return str(default).lower()
-    if isinstance(default, list | dict):
-        return ",".join(default)
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
