@@ -4,6 +4,7 @@ import pytest
 
 from memories.services import (
     embedding_models,
+    lacking,
     owner_indexes,
     pending,
     sessions,
@@ -27,6 +28,7 @@ def _forget_what_the_process_remembers():
     statistics._kept.clear()
     vectors._kept.clear()
     owner_indexes.forget_indexes()
+    lacking.forget_lacking()
     embedding_models.forget_serving()
     pending.allowance.renew()
 

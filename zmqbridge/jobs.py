@@ -14,6 +14,7 @@ from django.utils import timezone
 from memories.changes import rows
 from memories.services.access import log_accesses
 from memories.services.embedding import embed_tasks
+from memories.services.fill_active import ActiveFill
 from memories.services.forget import expire_memories
 from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
@@ -135,7 +136,8 @@ def make_jobs(
     stopping = Event()
     index_build = IndexBuild()
     purge = GivingWay(PurgeWork(config.ages), count_writes, stopping)
-    embed = GivingWay(embed_some, count_writes, stopping)
+    fill = ActiveFill()
+    embed = GivingWay(lambda: embed_some() or fill.queue_some(), count_writes, stopping)
     measuring = [Job("measuring", _MEASURE_SECONDS, measure, stopping)] if measure else []
     jobs = [
         *measuring,

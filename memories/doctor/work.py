@@ -12,6 +12,7 @@ from memories.changes import rows
 from memories.doctor.findings import Finding, broken, warning, well
 from memories.models import EmbeddingModel
 from memories.services.backups import BackupSeen, see_backups, this_host
+from memories.services.fill_estimate import look_at_fill
 from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
 from memories.services.overview import look_at_queue
 
@@ -60,8 +61,25 @@ def look_at_embeddings() -> Iterator[Finding]:
             f"Vectors are {queue.oldest_seconds:.0f} s late; {queue.waiting} wait.",
             "See that an orchestrator runs; raise EMBEDDER_THREADS where it cannot keep up.",
         )
+    unqueued = _count_unqueued(active) if active else 0
+    if unqueued:
+        yield warning(
+            f"{unqueued} memories have no vector of {active} yet and do not wait for one either: "
+            "they are found by their words alone.",
+            "A running orchestrator sees to it in the background; "
+            "`python manage.py embedding_models list` tells how far it is.",
+        )
     elif active and not queue.set_aside:
         yield well(f"{active.name} serves; {queue.waiting} memories wait for their vector.")
+
+
+def _count_unqueued(model: EmbeddingModel) -> int:
+    """0 where it makes none, or where they are too many to be counted in passing."""
+    if model.kind == "given":
+        return 0
+    fill = look_at_fill(model)
+    unqueued = fill.memories - fill.vectors - fill.waiting - fill.set_aside
+    return 0 if fill.is_estimate else max(0, unqueued)
 
 
 def look_at_orchestrators() -> Iterator[Finding]:

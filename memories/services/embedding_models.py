@@ -19,7 +19,7 @@ from memories.changes import rows
 from memories.embedders.base import Embedder
 from memories.embedders.errors import EmbedderLoadError
 from memories.embedders.loading import load_embedder
-from memories.models import EmbeddingModel
+from memories.models import EmbeddingModel, MemoryEntry
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,10 @@ State = EmbeddingModel.State
 LOOK_AGAIN_SECONDS = 1.0
 # A model that cannot load is not tried again at every search: it may take seconds to fail.
 _LOAD_AGAIN_SECONDS = 30.0
+_OLD_ONES_WAIT = (
+    "Memories that were stored without an embedding model get their vectors in the background; "
+    "until then they are found by their words alone: see `python manage.py embedding_models list`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +264,9 @@ def _set_up() -> list[str]:
         if settings.EMBEDDER == "none":
             return []
         activate_model(add_model(settings.EMBEDDER))
-        return []
+        fills = embedders.get(settings.EMBEDDER).embeds_text
+        wait = fills and MemoryEntry.objects.exclude(text="").exists()
+        return [_OLD_ONES_WAIT] if wait else []
     embedder_of(active)
     if settings.EMBEDDER not in (active.kind, "none"):
         return [

@@ -13,7 +13,7 @@ from memories.services.filling import count_tasks, progress_of
 # Looked at in one statement, and the most that stand in the queue at once: what is said meanwhile
 # is embedded after them.
 QUEUE_BATCH = 500
-_QUEUE_AHEAD = 1_000
+QUEUE_AHEAD = 1_000
 _EMBED_BATCH = 16
 _PAUSE_SECONDS = 0.1
 
@@ -74,7 +74,7 @@ class _Pass:
 
     def _room(self, waiting: int) -> int:
         """How many memories may be looked at now."""
-        room = min(QUEUE_BATCH, _QUEUE_AHEAD - waiting)
+        room = min(QUEUE_BATCH, QUEUE_AHEAD - waiting)
         if self._options.rate:
             allowed = self._options.rate * (time.monotonic() - self._began) - self._queued
             room = min(room, int(allowed))

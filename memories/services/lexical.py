@@ -100,6 +100,11 @@ def lexemes_sql() -> str:
         ORDER BY l.positions[1], l.lexeme LIMIT {MAX_LEXEMES})"""
 
 
+def lexeme_queries_sql() -> str:
+    """An array of the same as queries. Parameter: words."""
+    return f"ARRAY(SELECT ({_QUOTED})::tsquery FROM unnest({lexemes_sql()}) l (lexeme))"
+
+
 def lexemes_cte() -> str:
     """CTE `lexemes` (ordinal, query): each of them. Parameter: words."""
     return f"""

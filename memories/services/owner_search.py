@@ -1,9 +1,11 @@
-"""Search in all that one owner has, in memory: every memory is compared and ranked, and the
-database says only what the query's words are and what the filter lets through. Called by search.
+"""Search in all that one owner has, in memory: every memory with a vector is compared and ranked,
+and the database says only what the query's words are, what the filter lets through, and whether
+words may find what has no vector yet. Called by search.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,8 @@ from memories.changes import rows, rows_planned_anew
 from memories.embedders.base import Vectors
 from memories.services.ask import FILTER_CTE, Ask
 from memories.services.filters import Scope
-from memories.services.lexical import lexemes_sql
+from memories.services.lacking import Lacking, has_unqueued, lacking_sql
+from memories.services.lexical import lexeme_queries_sql, lexemes_sql
 from memories.services.owner_index import Mark, OwnerIndex
 from memories.services.owner_indexes import MARK, find_index, synchronise
 from memories.services.ranking import (
@@ -29,11 +32,13 @@ from memories.services.ranking import (
 
 class _Said(NamedTuple):
     """What the database says of a query: the mark of the owner's vectors, its words, which memories
-    have expired, and which ones the filter lets through, where that is not known here."""
+    have expired, what lacks a vector, and which memories the filter lets through, where that is not
+    known here."""
 
     mark: Mark
     lexemes: Sequence[str]
     expired: Sequence[str]
+    lacking: Lacking
     passing: Sequence[str] | None
 
 
@@ -44,16 +49,25 @@ def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
     if owner_id is None or index is None:
         return None
     said = _ask_database(ask)
+    if wish.weights and _is_missed(ask, owner_id, said):
+        return None
     if not synchronise(index, owner_id, ask.model_id, said.mark, deadline):
         return None
     vector = ask.vector  # waited for here, since under the lock it would hold up all of its owner's
     with index.lock:
         best = _rank(ask, vector, wish, index, said)
         count = index.alive_count
-    # What has no text has no vector, and comes last: only the database knows of it.
-    if wish.weights and len(best.found) < wish.limit and count != ask.statistics.memory_count:
-        return None
-    return best
+    # What has no vector yet, and what has no text, comes last: only the database knows of it.
+    is_all = not said.lacking.memories and count == ask.statistics.memory_count
+    return best if is_all or not wish.weights or len(best.found) >= wish.limit else None
+
+
+def _is_missed(ask: Ask, owner_id: UUID, said: _Said) -> bool:
+    """Whether words may find something that is not in the index, since it lacks a vector."""
+    known = said.mark.vectors + said.lacking.memories
+    return said.lacking.may_be_found() or (
+        ask.statistics.memory_count > known and has_unqueued(owner_id, ask.model_id)
+    )
 
 
 def _rank(ask: Ask, vector: Vectors, wish: Wish, index: OwnerIndex, said: _Said) -> Best:
@@ -104,13 +118,22 @@ def _ask_database(ask: Ask) -> _Said:
     expired = """ARRAY(
         SELECT m.id FROM memory_entries m
         WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL AND m.expires_at <= now())"""
-    sql = f"SELECT mark.*, {lexemes_sql()}, {expired}"
+    sql = f"SELECT mark.*, {lexemes_sql()}, {expired}, {lacking_sql(lexeme_queries_sql())}"
     of_mark = f"FROM ({MARK}) AS mark"
     if not ask.must and set(ask.filter.shape()) <= {"alive", "owner", "session"}:
-        [(count, total, lexemes, expired_ids)] = rows(f"{sql} {of_mark}", parameters)
-        return _Said(Mark(count, total), lexemes, expired_ids, None)
+        [row] = rows(f"{sql} {of_mark}", parameters)
+        return _read(*row)
     passing = f"ARRAY(SELECT m.id FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()})"
-    [(count, total, *said)] = rows_planned_anew(
-        f"WITH {FILTER_CTE} {sql}, {passing} {of_mark}", parameters
-    )
-    return _Said(Mark(count, total), *said)
+    [row] = rows_planned_anew(f"WITH {FILTER_CTE} {sql}, {passing} {of_mark}", parameters)
+    return _read(*row)
+
+
+def _read(
+    vectors: int,
+    sum_of_ids: int,
+    lexemes: Sequence[str],
+    expired: Sequence[str],
+    lacking: Sequence[int],
+    passing: Sequence[str] | None = None,
+) -> _Said:
+    return _Said(Mark(vectors, sum_of_ids), lexemes, expired, Lacking(*lacking), passing)

@@ -155,7 +155,7 @@ def _by_meaning(query: Query, current: Serving, vector: AwaitVector, pending: in
     if not query.filter.finds_nothing():
         ask = _ask(query, current, vector)
         in_memory = None
-        if current.embedder.embeds_text and not pending:
+        if current.embedder.embeds_text:
             in_memory = search_owner(ask, _wish(query), query.deadline)
         best = in_memory or _search_candidates(ask, _wish(query))
     metadata = SearchMetadata(

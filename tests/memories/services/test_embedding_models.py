@@ -56,6 +56,13 @@ class TestStart:
         store()
         assert not EmbeddingTask.objects.exists()
 
+    def test_what_was_stored_before_the_first_model_is_told_to_wait(self, settings, embedders):
+        settings.EMBEDDER = "hashing"
+        store("alpha")
+        [warning] = set_up_model()
+        assert "in the background" in warning
+        assert set_up_model() == []
+
     def test_another_embedder_in_the_settings_is_a_warning_that_says_what_to_do(
         self, settings, trial
     ):

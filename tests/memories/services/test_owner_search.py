@@ -8,14 +8,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from memories.models import EmbeddingTask
 from memories.services import owner_indexes
+from memories.services.embedding import MAX_ATTEMPTS
 from memories.services.forget import Deletion, forget_memories
 from memories.services.restore import restore_memories
 from memories.services.revise import Revision, revise_memories
 from memories.services.search import SearchType
 from memories.services.sessions import NewSession, open_sessions
 from memories.services.store import store_memories
-from tests.embedders import embed_all
+from tests.embedders import TrialEmbedder, embed_all, serve_by
 from tests.factories import database_now, new_memory, set_expiry, store, wait_until
 from tests.memories.services.asking import ask, filter_of, found, ids
 
@@ -122,6 +124,58 @@ def test_what_is_found_is_what_the_database_finds_by_ranking_all(sessions, setti
             scores = [memory.similarity_score for memory in expected.results[:5]]
             now = [memory.similarity_score for memory in result.results]
             assert now == pytest.approx(scores, abs=2e-6)
+
+
+class TestWhatLacksAVector:
+    """It is not in the index; words find it all the same, among any number of others."""
+
+    @pytest.fixture
+    def old(self, db, embedders):
+        """Stored without a model; five others have vectors."""
+        old = [store(f"zebra {number}") for number in range(3)]
+        serve_by(TrialEmbedder())
+        for number in range(5):
+            store(f"apple {number}")
+        embed_all()
+        return old
+
+    def test_what_was_stored_before_the_model_is_found(self, old):
+        assert set(found("zebra", limit=4)) >= set(old)
+        assert found("zebra 1", limit=1) == [old[1]]
+
+    def test_so_it_is_beside_a_model_that_was_activated_unfilled(self, trial):
+        ids = [store(f"zebra {number}") for number in range(3)]
+        embed_all()
+        serve_by(TrialEmbedder(name="new"), "e5")
+        EmbeddingTask.objects.all().delete()
+        for number in range(5):
+            store(f"apple {number}")
+        embed_all()
+        assert set(found("zebra", limit=4)) >= set(ids)
+
+    def test_so_is_what_still_waits_or_was_set_aside(self, trial, settings):
+        settings.EMBED_WAIT_SECONDS = 0
+        for number in range(5):
+            store(f"apple {number}")
+        embed_all()
+        an_id = store("zebra")
+        for attempts in (0, MAX_ATTEMPTS):
+            EmbeddingTask.objects.update(attempts=attempts)
+            result = ask("zebra", limit=1)
+            assert ids(result) == [an_id]
+            assert result.search_metadata.pending == 1
+
+    def test_one_that_was_set_aside_keeps_no_other_search_from_memory(self, trial, settings):
+        settings.EMBED_WAIT_SECONDS = 0
+        an_id = store("apple")
+        embed_all()
+        store("zebra")
+        EmbeddingTask.objects.update(attempts=MAX_ATTEMPTS)
+        with CaptureQueriesContext(connection) as run:
+            result = ask("apple", limit=1)
+        assert (ids(result), result.search_metadata.pending) == ([an_id], 1)
+        assert not any("hits AS" in query["sql"] for query in run.captured_queries)
+        assert len(found("apple", limit=2)) == 2
 
 
 def test_one_statement_tells_that_nothing_has_changed(trial):
