@@ -20,6 +20,7 @@ from memories.services.embedding_models import has_index
 from memories.services.lexical import lexemes_cte, lexical_ctes
 from memories.services.ranking import (
     Candidates,
+    Compared,
     LexicalScale,
     age_days,
     lexical_scores,
@@ -111,17 +112,16 @@ def to_rank(ask: Ask, pool: Pool) -> Candidates:
         named=np.array([row.speaker in named for row in found], bool),
         priority=np.array([row.priority for row in found], float),
         age_days=age_days(np.array([row.created_us for row in found], np.int64)),
-        vector_scores=_vector_scores(ask, found),
     )
 
 
-def _vector_scores(ask: Ask, found: Sequence[Row]) -> Any:
-    """Centred cosines, in standard deviations from the owner's usual; 0 where there is none."""
+def compare(ask: Ask, found: Sequence[Row]) -> Compared:
+    """Scores are centred cosines, in standard deviations from the owner's usual."""
     dots = np.array([row.dot for row in found], float)  # None becomes NaN
     dots_with_mean = np.array([row.dot_with_mean for row in found], float)
     usual, deviation = ask.sample.spread(ask.vector)
     cosines = ask.sample.centred_cosines(ask.vector, dots, dots_with_mean)
-    return np.nan_to_num((cosines - usual) / deviation)
+    return Compared(dots, np.nan_to_num((cosines - usual) / deviation))
 
 
 # What is read of each candidate, `m`, with its vector `e`.
@@ -235,7 +235,7 @@ def _add_neighbours(ask: Ask, pool: Pool) -> None:
     masks = np.array([row.mask for row in found], np.int64)
     words = np.array([row.words for row in found], float)
     lexical = lexical_scores(masks, words, pool.scale) / (pool.scale.deviation or 1)
-    order = np.argsort(-(0.6 * _vector_scores(ask, found) + 0.4 * lexical), kind="stable")
+    order = np.argsort(-(0.6 * compare(ask, found).scores + 0.4 * lexical), kind="stable")
     anchors = [found[index] for index in order[:ANCHORS]]
     for anchor_id, comes_after, *columns in _read_neighbours(ask, anchors):
         neighbour = Row(*columns)

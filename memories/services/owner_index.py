@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memories.embedders.base import Vectors
-from memories.services.ranking import Floats, Indexes, LexicalScale, scale_of
+from memories.services.ranking import Compared, Floats, Indexes, LexicalScale, scale_of
 from memories.services.vectors import SAMPLE_SIZE, Sample
 
 _FACTS = np.dtype(
@@ -126,16 +126,14 @@ class OwnerIndex:
     def alive_count(self) -> int:
         return len(self._places)
 
-    def dots(self, query: Vectors) -> Vectors:
-        return _dots(self._vectors[: self._count], query)
-
-    def vector_scores(self, query: Vectors, dots: Vectors) -> Floats:
-        """Centred cosines in standard deviations from the owner's usual."""
+    def compare(self, query: Vectors) -> Compared:
+        """Scores are centred cosines in standard deviations from the owner's usual."""
+        dots = _dots(self._vectors[: self._count], query)
         usual, deviation = self.sample.spread(query)
         cosines = self.sample.centred_cosines(query, dots, self._dots_with_mean)
         scores: Floats = (cosines - usual) / deviation
         scores[~self.facts["alive"]] = _WORST_SCORE
-        return scores
+        return Compared(dots, scores)
 
     def masks(self, lexemes: Sequence[str]) -> Indexes:
         """A bit for each lexeme that a memory holds."""

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memories.changes import rows, rows_planned_anew
-from memories.embedders.base import Vectors
 from memories.services.ask import FILTER_CTE, Ask
 from memories.services.filters import Scope
 from memories.services.lacking import Lacking, has_unqueued, lacking_sql
@@ -21,12 +20,13 @@ from memories.services.owner_indexes import MARK, find_index, synchronise
 from memories.services.ranking import (
     Best,
     Candidates,
-    Floats,
     Indexes,
+    Prepared,
     Wish,
     age_days,
     judge,
     names_speaker,
+    prepare,
 )
 
 
@@ -53,10 +53,7 @@ def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
         return None
     if not synchronise(index, owner_id, ask.model_id, said.mark, deadline):
         return None
-    vector = ask.vector  # waited for here, since under the lock it would hold up all of its owner's
-    with index.lock:
-        best = _rank(ask, vector, wish, index, said)
-        count = index.alive_count
+    best, count = _rank(ask, wish, index, said)
     # What has no vector yet, and what has no text, comes last: only the database knows of it.
     is_all = not said.lacking.memories and count == ask.statistics.memory_count
     return best if is_all or not wish.weights or len(best.found) >= wish.limit else None
@@ -70,20 +67,40 @@ def _is_missed(ask: Ask, owner_id: UUID, said: _Said) -> bool:
     )
 
 
-def _rank(ask: Ask, vector: Vectors, wish: Wish, index: OwnerIndex, said: _Said) -> Best:
-    dots = index.dots(vector)
+class _Prepared(NamedTuple):
+    """An index as it was at `mark`, with all that can be said before the query's vector is there.
+    `passes`: what the filter lets through."""
+
+    mark: Mark
+    ranking: Prepared
+    passes: NDArray[np.bool_]
+
+
+def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> tuple[Best, int]:
+    """The best, and how many memories were looked at.
+
+    Under the lock nothing is waited for, since that would hold up all of its owner's searches. What
+    is prepared while the vector is being made is prepared again where the index has changed.
+    """
+    with index.lock:
+        prepared = _prepare(ask, wish, index, said)
+    vector = ask.vector
+    with index.lock:
+        if prepared.mark != index.mark:
+            prepared = _prepare(ask, wish, index, said)
+        compared = index.compare(vector)
+        judged = judge(prepared.ranking, compared, prepared.passes, wish.min_similarity)
+        return judged.best(index.ids, wish.limit), index.alive_count
+
+
+def _prepare(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> _Prepared:
     masks = index.masks(said.lexemes)
-    judged = judge(
-        _candidates(ask, index, masks, index.vector_scores(vector, dots)),
-        index.lexical_scale(masks, len(said.lexemes)),
-        dots,
-        _passing(ask, index, said),
-        wish,
-    )
-    return judged.best(index.ids, wish.limit)
+    scale = index.lexical_scale(masks, len(said.lexemes))
+    ranking = prepare(_candidates(ask, index, masks), scale, wish.weights)
+    return _Prepared(index.mark, ranking, _passing(ask, index, said))
 
 
-def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes, vector_scores: Floats) -> Candidates:
+def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes) -> Candidates:
     facts = index.facts
     return Candidates(
         session=facts["session"],
@@ -96,7 +113,6 @@ def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes, vector_scores: Floa
         named=index.spoken_by(lambda speaker: names_speaker(ask.text, speaker)),
         priority=facts["priority"],
         age_days=age_days(facts["created_us"]),
-        vector_scores=vector_scores,
     )
 
 

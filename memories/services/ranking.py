@@ -32,7 +32,7 @@ _DAY_US = 86_400_000_000
 class Candidates:
     """n memories of one owner. `previous` and `next` are indexes of the neighbours in the
     conversation, -1 where there is none or it is not known; `mask` has a bit for each lexeme of
-    the query; `vector_scores` are standardised, 0 where a memory has no vector."""
+    the query."""
 
     session: Indexes
     previous: Indexes
@@ -44,7 +44,6 @@ class Candidates:
     named: NDArray[np.bool_]
     priority: Floats
     age_days: Floats
-    vector_scores: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,26 @@ class LexicalScale:
         """The share of the query's word weight that each mask holds, from 0 to 1."""
         shares: Floats = _weight_held(masks, self.weights) / (self.weights.sum() or 1)
         return shares
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Candidates with what can be said of them before the query's vector is there: their words, in
+    standard deviations, and what they have in advance. Shapes (n,); `weights` as in `Wish`."""
+
+    candidates: Candidates
+    scale: LexicalScale
+    weights: Weights | None
+    lexical: Floats
+    priors: Floats
+
+
+class Compared(NamedTuple):
+    """Each candidate beside the query's vector: the dot product, NaN where it has no vector, and
+    the standardised score, 0 there. Shapes (n,)."""
+
+    dots: Floats
+    scores: Floats
 
 
 class Wish(NamedTuple):
@@ -98,28 +117,36 @@ class Judged:
         return Best(found, total)
 
 
+def prepare(candidates: Candidates, scale: LexicalScale, weights: Weights | None) -> Prepared:
+    """`weights`: None ranks by vectors alone, to which neither words nor priors add anything."""
+    if weights is None:
+        nothing = np.zeros(len(candidates.mask))
+        return Prepared(candidates, scale, weights, nothing, nothing)
+    lexical, priors = _lexical(candidates, scale, weights), _priors(candidates, weights)
+    return Prepared(candidates, scale, weights, lexical, priors)
+
+
 def judge(
-    candidates: Candidates,
-    scale: LexicalScale,
-    dots: Floats,
-    passes: NDArray[np.bool_],
-    wish: Wish,
+    prepared: Prepared, compared: Compared, passes: NDArray[np.bool_], min_similarity: float
 ) -> Judged:
-    """`dots`: with the query's vector, NaN where a memory has none; `passes`: whether the filter
-    lets it through."""
-    similarity = (1 + dots.astype(float)) / 2
-    without = np.isnan(dots)
-    similarity[without] = scale.shares(candidates.mask[without])
-    near = similarity >= wish.min_similarity
-    if wish.weights is None:
-        return Judged(candidates.vector_scores, similarity, passes & near & ~without)
-    scores = rank(candidates, scale, wish.weights)
-    return Judged(scores, similarity, passes & (near | (candidates.mask != 0)))
+    """`passes`: whether the filter lets a candidate through."""
+    mask = prepared.candidates.mask
+    similarity = (1 + compared.dots.astype(float)) / 2
+    without = np.isnan(compared.dots)
+    similarity[without] = prepared.scale.shares(mask[without])
+    near = similarity >= min_similarity
+    if prepared.weights is None:
+        return Judged(compared.scores, similarity, passes & near & ~without)
+    scores = rank(prepared, prepared.weights, compared.scores)
+    return Judged(scores, similarity, passes & (near | (mask != 0)))
 
 
-def rank(candidates: Candidates, scale: LexicalScale, weights: Weights) -> Floats:
+def rank(prepared: Prepared, weights: Weights, vector_scores: Floats) -> Floats:
     """A score for each candidate, the higher the better."""
-    scores = _base(candidates, scale, weights) + _priors(candidates, weights)
+    candidates = prepared.candidates
+    fused = weights.vector * _vector(candidates, vector_scores, weights)
+    fused = fused + weights.lexical * prepared.lexical
+    scores = _from_floor_to_best(fused) + prepared.priors
     return scores + _context(candidates, scores, weights)
 
 
@@ -170,18 +197,15 @@ def names_speaker(query: str, speaker: str) -> bool:
     )
 
 
-def _base(candidates: Candidates, scale: LexicalScale, weights: Weights) -> Floats:
-    """Vector and words, from 0 to 1."""
-    fused = weights.vector * _vector(candidates, weights)
-    fused = fused + weights.lexical * _lexical(candidates, scale, weights)
+def _from_floor_to_best(fused: Floats) -> Floats:
+    """From 0 to 1."""
     best = fused.max(initial=_FLOOR + 1e-9)
-    base: Floats = np.maximum((fused - _FLOOR) / (best - _FLOOR), 0)
-    return base
+    scores: Floats = np.maximum((fused - _FLOOR) / (best - _FLOOR), 0)
+    return scores
 
 
-def _vector(candidates: Candidates, weights: Weights) -> Floats:
+def _vector(candidates: Candidates, own: Floats, weights: Weights) -> Floats:
     """Vector scores with those of the turns around, in standard deviations."""
-    own = candidates.vector_scores
     around = _with_neighbours(candidates, own, np.add) - own
     spread = 1 + weights.vector_window * _VECTOR_WINDOW_SPREAD
     scores: Floats = (own + weights.vector_window * around) / spread

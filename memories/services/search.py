@@ -16,7 +16,7 @@ from memories.embedders.base import check_vector
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError, SearchFailed, ValidationFailed
 from memories.services.ask import Ask
-from memories.services.candidates import find_candidates, to_rank
+from memories.services.candidates import compare, find_candidates, to_rank
 from memories.services.embedding_models import Serving, name_of, serving
 from memories.services.fetch import fetch_memories
 from memories.services.filters import Filter
@@ -29,7 +29,7 @@ from memories.services.lexical import (
 from memories.services.owner_search import search_owner
 from memories.services.pending import embed_pending
 from memories.services.query_vectors import AwaitVector, begin_vectors
-from memories.services.ranking import Best, Wish, judge
+from memories.services.ranking import Best, Wish, judge, prepare
 from memories.services.results import Memory, within
 
 logger = logging.getLogger(__name__)
@@ -201,9 +201,9 @@ def _search_candidates(ask: Ask, wish: Wish) -> Best:
     found = list(pool.rows.values())
     if not found:
         return Best([], 0)
-    dots = np.array([row.dot for row in found], float)  # None becomes NaN
+    prepared = prepare(to_rank(ask, pool), pool.scale, wish.weights)
     passes = np.array([row.passes for row in found])
-    judged = judge(to_rank(ask, pool), pool.scale, dots, passes, wish)
+    judged = judge(prepared, compare(ask, found), passes, wish.min_similarity)
     return judged.best([row.id for row in found], wish.limit)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memories.services.ranking import Candidates, LexicalScale, names_speaker, rank
+from memories.services.ranking import Candidates, LexicalScale, names_speaker, prepare, rank
 from memories.services.weights import Weights
 
 NOTHING = Weights(**dict.fromkeys(Weights.__dataclass_fields__, 0.0))
@@ -24,13 +24,18 @@ def candidates(count=4, **columns):
         "named": np.zeros(count, bool),
         "priority": np.full(count, 5.0),
         "age_days": np.zeros(count),
-        "vector_scores": np.zeros(count),
     }
     return Candidates(**(alike | {name: np.array(values) for name, values in columns.items()}))
 
 
-def order(found, **weights):
-    return list(np.argsort(-rank(found, SCALE, replace(NOTHING, **weights)), kind="stable"))
+def scores_of(found, weights, vector_scores=None, scale=SCALE):
+    scores = np.zeros(len(found.mask)) if vector_scores is None else np.array(vector_scores)
+    return rank(prepare(found, scale, weights), weights, scores)
+
+
+def order(found, vector_scores=None, **weights):
+    scores = scores_of(found, replace(NOTHING, **weights), vector_scores)
+    return list(np.argsort(-scores, kind="stable"))
 
 
 @pytest.mark.parametrize(
@@ -49,9 +54,11 @@ def order(found, **weights):
     ids=lambda value: next(iter(value)),
 )
 def test_each_weight_lifts_what_it_is_about_and_0_switches_it_off(weights, columns):
+    columns = dict(columns)
+    vector_scores = columns.pop("vector_scores", None)
     found = candidates(**columns)
-    assert order(found, **weights)[0] == 2
-    assert order(found) == [0, 1, 2, 3]
+    assert order(found, vector_scores, **weights)[0] == 2
+    assert order(found, vector_scores) == [0, 1, 2, 3]
 
 
 def test_neighbours_lend_of_their_score():
@@ -60,36 +67,36 @@ def test_neighbours_lend_of_their_score():
         session=[0, 0, 0, 1],
         previous=[-1, 0, 1, -1],
         next=[1, 2, -1, -1],
-        vector_scores=[0.0, 4, 0, 0.5],
     )
-    assert order(found, vector=1)[:2] == [1, 3]
-    assert order(found, vector=1, previous=0.5)[:2] == [1, 2]
-    assert order(found, vector=1, next=0.5)[:2] == [1, 0]
-    assert order(found, vector=1, session=0.5) == [1, 0, 2, 3]
+    fits = [0.0, 4, 0, 0.5]
+    assert order(found, fits, vector=1)[:2] == [1, 3]
+    assert order(found, fits, vector=1, previous=0.5)[:2] == [1, 2]
+    assert order(found, fits, vector=1, next=0.5)[:2] == [1, 0]
+    assert order(found, fits, vector=1, session=0.5) == [1, 0, 2, 3]
 
 
 @pytest.mark.parametrize(
-    ("kind", "columns"),
+    ("kind", "masks", "vector_scores"),
     [
-        ("word", {"mask": [1, 2, 1, 0]}),
-        ("vector", {"vector_scores": [1.0, 2, 1, 0]}),
+        ("word", [1, 2, 1, 0], [0.0, 0, 0, 0]),
+        ("vector", [0, 0, 0, 0], [1.0, 2, 1, 0]),
     ],
 )
-def test_what_neighbours_hold_counts_by_the_window(kind, columns):
+def test_what_neighbours_hold_counts_by_the_window(kind, masks, vector_scores):
     """Turns 0 and 1 belong together, and so do 2 and 3; 0 and 2 by themselves are alike."""
     found = candidates(
-        session=[0, 0, 1, 1], previous=[-1, 0, -1, 2], next=[1, -1, 3, -1], **columns
+        session=[0, 0, 1, 1], previous=[-1, 0, -1, 2], next=[1, -1, 3, -1], mask=masks
     )
     own = {"vector": 1} if kind == "vector" else {"lexical": 1}
-    without = rank(found, SCALE, replace(NOTHING, **own))
-    scores = rank(found, SCALE, replace(NOTHING, **own, **{f"{kind}_window": 1}))
+    without = scores_of(found, replace(NOTHING, **own), vector_scores)
+    windowed = replace(NOTHING, **own, **{f"{kind}_window": 1})
+    scores = scores_of(found, windowed, vector_scores)
     assert without[0] == without[2]
     assert scores[0] > scores[2]
 
 
 def test_the_best_by_words_and_meaning_is_1_and_nothing_is_below_0():
-    found = candidates(vector_scores=[-9.0, -1, 2, 5])
-    scores = rank(found, SCALE, replace(NOTHING, vector=1))
+    scores = scores_of(candidates(), replace(NOTHING, vector=1), [-9.0, -1, 2, 5])
     assert scores.max() == pytest.approx(1)
     assert scores.min() == 0
 
@@ -97,13 +104,13 @@ def test_the_best_by_words_and_meaning_is_1_and_nothing_is_below_0():
 @pytest.mark.parametrize("deviation", [0.0, 1.0])
 def test_a_query_without_words_and_an_owner_without_spread_are_no_trouble(deviation):
     scale = LexicalScale(np.array([]), 1.0, 0.0, deviation)
-    scores = rank(candidates(), scale, Weights())
+    scores = scores_of(candidates(), Weights(), scale=scale)
     assert np.isfinite(scores).all()
     assert scale.shares(np.zeros(2, np.int64)).tolist() == [0, 0]
 
 
 def test_no_candidates_no_scores():
-    assert rank(candidates(0), SCALE, Weights()).tolist() == []
+    assert scores_of(candidates(0), Weights()).tolist() == []
 
 
 def test_63_lexemes_are_told_apart():
