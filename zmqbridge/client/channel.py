@@ -133,13 +133,19 @@ class Channel:
         poller.register(self._woken_end, zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
         poller.register(self._dealer, zmq.POLLIN)
+        waited_for = zmq.POLLIN
         while not self._is_closed:
-            waits_to_send = zmq.POLLOUT if self._exchange.unsent else 0
-            poller.modify(self._dealer, zmq.POLLIN | waits_to_send)
+            wanted = zmq.POLLIN | zmq.POLLOUT if self._exchange.unsent else zmq.POLLIN
+            if wanted != waited_for:
+                poller.modify(self._dealer, wanted)
+                waited_for = wanted
             seconds = self._exchange.seconds_to_wake(time.monotonic())
-            poller.poll(None if seconds is None else int(seconds * 1000) + 1)
-            self._receive()
-            self._watch_connection()
+            events = dict(poller.poll(None if seconds is None else int(seconds * 1000) + 1))
+            # Each is asked only when it has something: to be told that there is nothing costs more.
+            if events.get(self._dealer, 0) & zmq.POLLIN:
+                self._receive()
+            if self._monitor in events:
+                self._watch_connection()
             self._take_inbox()
             self._exchange.wake(time.monotonic())
             self._send()
