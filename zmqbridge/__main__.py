@@ -25,6 +25,8 @@ Run = Callable[[argparse.Namespace], None]
 
 QUESTIONS = 5
 DIFFERENCES_SHOWN = 10
+VECTORS_SECONDS = 30.0
+PAUSE_SECONDS = 0.2
 FAILED = 1
 INTERRUPTED = 130
 
@@ -146,13 +148,21 @@ async def _demo(client: AsyncClient, turns: Sequence[replay.Turn]) -> None:
             f"What was read back is not what the file has; differences: {len(differences)}."
         )
     terminal.show_text(f"{len(turns)} turns read back; order, speaker, text and time are the same")
+    deadline = time.monotonic() + VECTORS_SECONDS
     for question in replay.pick_questions(turns, QUESTIONS):
-        await _ask(client, question)
+        await _ask(client, question, deadline)
 
 
-async def _ask(client: AsyncClient, question: replay.Turn) -> None:
+async def _ask(client: AsyncClient, question: replay.Turn, deadline: float) -> None:
+    """Search once the memories have their vectors, or at the deadline (monotonic): what was stored
+    a moment ago is found by its words alone as yet."""
     terminal.show_text(f"{question.user} asks: {question.text}", "bold")
-    found = await client.search(question.text, session_id=question.session, limit=4)
+    with terminal.status("waiting for the vectors of new memories"):
+        while True:
+            found = await client.search(question.text, session_id=question.session, limit=4)
+            if not found.search_metadata.pending or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
     # The question itself is a memory too, and answers nothing.
     terminal.show_found([memory for memory in found.results if memory.text != question.text])
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -31,7 +32,7 @@ def show_line(memory: Memory) -> None:
 
 
 def show_found(found: Sequence[Found]) -> None:
-    table = Table("score", "when", "who", "what")
+    table = Table("similarity", "when", "who", "what")
     for memory in found:
         table.add_row(
             f"{memory.similarity_score:.2f}",
@@ -59,6 +60,11 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=error_console,
     )
+
+
+def status(text: str) -> Status:
+    """Shown while something goes on, and gone after it."""
+    return error_console.status(text)
 
 
 def when(time: datetime) -> str:
