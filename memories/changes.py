@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from memories.deadlines import limit_statement
+
 CHANNEL = "memories_changed"
 EVERYTHING = "*"
 
@@ -58,6 +60,7 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     """On psycopg's own cursor: Django's takes a tenth of the time of a single create. Where
     somebody looks on (a test, a log of queries), Django's, which tells them."""
+    limit_statement()
     if connection.queries_logged or connection.execute_wrappers:
         with connection.cursor() as watched:
             watched.execute(sql, params)

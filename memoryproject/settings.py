@@ -296,6 +296,7 @@ BACKUP_VERIFY = _flag("BACKUP_VERIFY", False)
 # Search by meaning
 EMBEDDER = _choice("EMBEDDER", "minilm", {"minilm", "e5", "openai", "given", "hashing", "none"})
 EMBED_WAIT_SECONDS = _number("EMBED_WAIT_SECONDS", 1, 0, 60)
+QUERY_EMBED_SECONDS = _number("QUERY_EMBED_SECONDS", 2, 0.05, 60)
 SEARCH_MEGABYTES = _whole("SEARCH_MEGABYTES", 256, 0, 1_000_000)
 EMBEDDER_OPTIONS = EmbedderOptions(
     threads=_whole("EMBEDDER_THREADS", 1, 1, 256),

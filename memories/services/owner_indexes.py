@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection
 
 from memories.bounded import BoundedDict
 from memories.changes import rows
+from memories.deadlines import limit_statement
 from memories.embedders.base import Vectors
 from memories.services.ask import ASKS, CREATED_US, Ask
 from memories.services.candidates import ALL_UP_TO, EXACT_UP_TO
@@ -98,6 +99,7 @@ class _Indexes:
 
 indexes = _Indexes()
 _searched: BoundedDict[UUID, float] = BoundedDict(10_000)
+_being_made_ready: set[tuple[UUID, int]] = set()
 
 
 def find_index(ask: Ask, owner_id: UUID, deadline: float | None) -> OwnerIndex | None:
@@ -111,7 +113,7 @@ def find_index(ask: Ask, owner_id: UUID, deadline: float | None) -> OwnerIndex |
     if index is None and _is_worth_it(owner_id, ask):
         if deadline is None or ask.statistics.memory_count <= _QUICKLY_READ:
             return indexes.get_or_open(key, ask.dimension)
-        in_model_thread(_make_ready, key, ask.dimension)
+        _begin_to_make_ready(key, ask.dimension)
     return index
 
 
@@ -128,11 +130,13 @@ def synchronise(
     deadline: float | None = None,
 ) -> bool:
     """Bring in what has come and take out what has gone since, where `mark`, as the database has
-    it now, tells that something did. False where somebody else is at that until after the
-    `deadline` (monotonic)."""
+    it now, tells that something did. With a `deadline`, False at once where much is new or somebody
+    else is at it: it is made ready for the next search."""
     if mark == index.mark:
         return True
-    if not index.lock.acquire(timeout=_seconds_until(deadline)):
+    key = owner_id, model_id
+    if not index.lock.acquire(blocking=deadline is None):
+        _begin_to_make_ready(key, index.dimension)
         return False
     try:
         of_owner = {"owner": owner_id, "model": model_id}
@@ -144,6 +148,9 @@ def synchronise(
         )
         now = set(ids)
         new = list(now - index.vector_ids)
+        if deadline is not None and len(new) > _QUICKLY_READ:
+            _begin_to_make_ready(key, index.dimension)
+            return False
         index.change(index.vector_ids - now, _read(of_owner | {"ids": new}), len(new))
         # One whose memory has changed meanwhile was not read, and stands for nothing ever after.
         index.vector_ids = now
@@ -151,7 +158,7 @@ def synchronise(
     finally:
         index.lock.release()
     if index.has_aged() or len(index) > EXACT_UP_TO:
-        indexes.forget((owner_id, model_id))
+        indexes.forget(key)
     indexes.trim()
     return True
 
@@ -168,8 +175,11 @@ def _is_worth_it(owner_id: UUID, ask: Ask) -> bool:
     return count <= ALL_UP_TO and searched is not None and now - searched < _SOON_SECONDS
 
 
-def _seconds_until(deadline: float | None) -> float:
-    return -1 if deadline is None else max(0.0, deadline - time.monotonic())
+def _begin_to_make_ready(key: tuple[UUID, int], dimension: int) -> None:
+    """Once, however many ask: they would take the threads in which queries are embedded."""
+    if key not in _being_made_ready:
+        _being_made_ready.add(key)
+        in_model_thread(_make_ready, key, dimension)
 
 
 def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
@@ -179,6 +189,7 @@ def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
     except DatabaseError as error:
         logger.warning("An owner's vectors could not be read: %s", error)
     finally:
+        _being_made_ready.discard(key)
         connection.close()
 
 
@@ -198,6 +209,7 @@ def _read(parameters: dict[str, Any]) -> Iterable[Entry]:
     if not parameters["ids"]:
         return
     connection.ensure_connection()
+    limit_statement()
     # Binary, since an owner's vectors take three times as long as text.
     with connection.connection.cursor(binary=True) as cursor:
         with connection.wrap_database_errors:

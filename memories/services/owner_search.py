@@ -3,7 +3,9 @@ and the database says only what the query's words are, what the filter lets thro
 words may find what has no vector yet. Called by search.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import UUID
 
@@ -42,6 +44,10 @@ class _Said(NamedTuple):
     passing: Sequence[str] | None
 
 
+class _Busy(Exception):
+    """Somebody else holds the index for longer than this search can wait."""
+
+
 def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
     """None where the database is to choose what is ranked."""
     owner_id = ask.filter.searched_owner()
@@ -53,10 +59,26 @@ def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
         return None
     if not synchronise(index, owner_id, ask.model_id, said.mark, deadline):
         return None
-    best, count = _rank(ask, wish, index, said)
+    try:
+        best, count = _rank(ask, wish, index, said, deadline)
+    except _Busy:
+        return None
     # What has no vector yet, and what has no text, comes last: only the database knows of it.
     is_all = not said.lacking.memories and count == ask.statistics.memory_count
     return best if is_all or not wish.weights or len(best.found) >= wish.limit else None
+
+
+@contextmanager
+def _held(index: OwnerIndex, deadline: float | None) -> Iterator[None]:
+    """Whoever reads all that has come holds it for long: half of the time is left to the database.
+    Raises _Busy."""
+    seconds = -1 if deadline is None else max(0.0, deadline - time.monotonic()) / 2
+    if not index.lock.acquire(timeout=seconds):
+        raise _Busy
+    try:
+        yield
+    finally:
+        index.lock.release()
 
 
 def _is_missed(ask: Ask, owner_id: UUID, said: _Said) -> bool:
@@ -76,16 +98,19 @@ class _Prepared(NamedTuple):
     passes: NDArray[np.bool_]
 
 
-def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> tuple[Best, int]:
+def _rank(
+    ask: Ask, wish: Wish, index: OwnerIndex, said: _Said, deadline: float | None
+) -> tuple[Best, int]:
     """The best, and how many memories were looked at.
 
     Under the lock nothing is waited for, since that would hold up all of its owner's searches. What
-    is prepared while the vector is being made is prepared again where the index has changed.
+    is prepared while the vector is being made is prepared again where the index has changed. Raises
+    _Busy.
     """
-    with index.lock:
+    with _held(index, deadline):
         prepared = _prepare(ask, wish, index, said)
     vector = ask.vector
-    with index.lock:
+    with _held(index, deadline):
         if prepared.mark != index.mark:
             prepared = _prepare(ask, wish, index, said)
         compared = index.compare(vector)

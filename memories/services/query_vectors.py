@@ -20,18 +20,16 @@ logger = logging.getLogger(__name__)
 AwaitVector: TypeAlias = Callable[[], Vectors]
 
 
-def begin_vectors(
-    embedder: Embedder, texts: Sequence[str], deadline: float | None
-) -> list[AwaitVector]:
+def begin_vectors(embedder: Embedder, texts: Sequence[str], deadline: float) -> list[AwaitVector]:
     """One for each text, all of one model call. They raise EmbeddingError, also where the call is
     not done by `deadline` (monotonic)."""
     made = in_model_thread(_embed, embedder, texts)
     return [partial(_await, made, place, deadline) for place in range(len(texts))]
 
 
-def _await(made: Future[Vectors], place: int, deadline: float | None) -> Vectors:
-    left_seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+def _await(made: Future[Vectors], place: int, deadline: float) -> Vectors:
     try:
+        left_seconds = max(0.0, deadline - time.monotonic())
         vector: Vectors = made.result(timeout=left_seconds)[place]
         return vector
     except FutureTimeout:

@@ -9,9 +9,8 @@ from enum import StrEnum
 import msgspec
 import numpy as np
 from django.conf import settings
-from django.db import OperationalError, transaction
 
-from memories.changes import rows
+from memories.deadlines import OutOfTime, ending_by
 from memories.embedders.base import check_vector
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError, SearchFailed, ValidationFailed
@@ -34,9 +33,10 @@ from memories.services.results import Memory, within
 
 logger = logging.getLogger(__name__)
 
-_QUERY_CANCELED = "57014"
-# Of a deadline, what is kept for reading and sending the answer.
+# Of a deadline, what is kept for sending the answer.
 _RESERVE_SECONDS = 0.01
+# A search whose deadline is over already may still look for its words so long.
+_LEAST_SECONDS = 0.05
 
 
 class SearchType(StrEnum):
@@ -48,7 +48,8 @@ class SearchType(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Query:
     """`vector`: given by a client that embeds by itself. `deadline` (monotonic): what the vector
-    arm has not found by then, it need not find."""
+    arm has not found by then, it need not find, and where nothing is found the search has failed.
+    """
 
     text: str
     filter: Filter
@@ -98,22 +99,19 @@ def search_memories(queries: Sequence[Query]) -> list[SearchResults | MemoriesEr
 def _search(
     query: Query, current: Serving | None, vector: AwaitVector | MemoriesError | None
 ) -> SearchResults | MemoriesError:
-    if query.search_type is SearchType.KEYWORD:
-        return _by_words(query, partial=False)
-    if isinstance(vector, ValidationFailed):
-        return vector
-    if isinstance(vector, MemoriesError):
-        return _without_vector(query, vector)
-    if current is None or vector is None:
-        error = SearchFailed("No embedding model is active: nothing is found by meaning.")
-        return _without_vector(query, error)
     try:
-        if query.deadline is not None and query.search_type is SearchType.HYBRID:
-            return _in_time(query, current, vector)
-        return _by_meaning(query, current, vector, _wait_for_pending(query, current))
-    except EmbeddingError as error:
-        logger.warning("A query could not be embedded: %s", error)
-        return _without_vector(query, SearchFailed(f"The query could not be embedded: {error}"))
+        if query.search_type is SearchType.KEYWORD:
+            return _by_words(query, partial=False)
+        if isinstance(vector, ValidationFailed):
+            return vector
+        if isinstance(vector, MemoriesError):
+            return _without_vector(query, vector)
+        if current is None or vector is None:
+            error = SearchFailed("No embedding model is active: nothing is found by meaning.")
+            return _without_vector(query, error)
+        return _with_vector(query, current, vector)
+    except OutOfTime:
+        return SearchFailed("The search was not done by its deadline.")
 
 
 def _without_vector(query: Query, error: MemoriesError) -> SearchResults | MemoriesError:
@@ -121,32 +119,39 @@ def _without_vector(query: Query, error: MemoriesError) -> SearchResults | Memor
     return _by_words(query, partial=True) if query.search_type is SearchType.HYBRID else error
 
 
-def _in_time(query: Query, current: Serving, vector: AwaitVector) -> SearchResults:
-    """The words' answer first, so that it is there when time is up."""
-    words = _by_words(query, partial=True)
-    pending = _wait_for_pending(query, current)
-    left_seconds = (query.deadline or 0) - time.monotonic() - _RESERVE_SECONDS
-    if left_seconds <= 0.001:
-        return words
+def _with_vector(
+    query: Query, current: Serving, vector: AwaitVector
+) -> SearchResults | MemoriesError:
+    """With a deadline the words' answer is made first, so that it is there when time is up."""
+    words = None
+    if query.deadline is not None and query.search_type is SearchType.HYBRID:
+        words = _by_words(query, partial=True)
     try:
-        with transaction.atomic():
-            rows(f"SET LOCAL statement_timeout = {int(left_seconds * 1000)}")
+        pending = _wait_for_pending(query, current)
+        if query.deadline is None:
             return _by_meaning(query, current, vector, pending)
+        made = vector()  # waited for before a transaction is open
+        with ending_by(query.deadline - _RESERVE_SECONDS):
+            return _by_meaning(query, current, lambda: made, pending)
     except EmbeddingError as error:
-        logger.warning("A query could not be embedded in time: %s", error)
-        return words
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != _QUERY_CANCELED:
+        logger.warning("A query could not be embedded: %s", error)
+        failed = SearchFailed(f"The query could not be embedded: {error}")
+        return words or _without_vector(query, failed)
+    except OutOfTime:
+        if words is None:
             raise
         return words
 
 
 def _wait_for_pending(query: Query, current: Serving) -> int:
-    """Memories in the query's scope that will not have a vector in time."""
+    """Memories in the query's scope that will not have a vector in time. Of what a deadline leaves,
+    half is for them: the search itself needs the rest."""
     if query.filter.finds_nothing():
         return 0
-    deadline = None if query.deadline is None else query.deadline - _RESERVE_SECONDS
-    return embed_pending(query.filter, current, deadline)
+    if query.deadline is None:
+        return embed_pending(query.filter, current, None)
+    left_seconds = max(0.0, query.deadline - _RESERVE_SECONDS - time.monotonic())
+    return embed_pending(query.filter, current, time.monotonic() + left_seconds / 2)
 
 
 def _by_meaning(query: Query, current: Serving, vector: AwaitVector, pending: int) -> SearchResults:
@@ -208,6 +213,14 @@ def _search_candidates(ask: Ask, wish: Wish) -> Best:
 
 
 def _by_words(query: Query, *, partial: bool) -> SearchResults:
+    if query.deadline is None:
+        return _find_by_words(query, partial=partial)
+    least = time.monotonic() + _LEAST_SECONDS
+    with ending_by(max(query.deadline - _RESERVE_SECONDS, least)):
+        return _find_by_words(query, partial=partial)
+
+
+def _find_by_words(query: Query, *, partial: bool) -> SearchResults:
     parts = read_query(query.text)
     found: list[tuple[str, float]] = []
     total = 0
@@ -236,6 +249,7 @@ def _begin_vectors(
     vectors: list[AwaitVector | MemoriesError | None] = [None] * len(queries)
     if current is None:
         return vectors
+    longest = time.monotonic() + float(settings.QUERY_EMBED_SECONDS)
     patient = []
     for place, query in enumerate(queries):
         if query.search_type is SearchType.KEYWORD:
@@ -243,13 +257,13 @@ def _begin_vectors(
         if query.vector is not None:
             vectors[place] = _given(query.vector, current.embedder.dimension)
         elif query.deadline is not None:
-            deadline = query.deadline - _RESERVE_SECONDS
+            deadline = min(longest, query.deadline - _RESERVE_SECONDS)
             [vectors[place]] = begin_vectors(current.embedder, [_to_embed(query)], deadline)
         else:
             patient.append(place)
     if patient:
         texts = [_to_embed(queries[place]) for place in patient]
-        begun = begin_vectors(current.embedder, texts, None)
+        begun = begin_vectors(current.embedder, texts, longest)
         for place, vector in zip(patient, begun, strict=True):
             vectors[place] = vector
     return vectors

@@ -239,3 +239,29 @@ def test_a_deadline_waits_for_no_index_and_the_next_search_finds_it(
     with CaptureQueriesContext(connection) as run:
         assert found("alpha", deadline=later) == [an_id]
     assert not any("hits AS" in query["sql"] for query in run.captured_queries[-4:])
+
+
+def test_nor_for_much_that_is_new_in_one(transactional_db, trial, monkeypatch):
+    ids = {store("alpha 1")}
+    embed_all()
+    assert set(found("alpha")) == ids
+    monkeypatch.setattr(owner_indexes, "_QUICKLY_READ", 0)
+    ids.add(store("alpha 2"))
+    embed_all()
+    [index] = owner_indexes.indexes._kept.values()
+    with CaptureQueriesContext(connection) as run:
+        assert set(found("alpha", deadline=time.monotonic() + 60)) == ids
+    assert not any("tsvector_to_array" in query["sql"] for query in run.captured_queries)
+    wait_until(lambda: len(index) == 2)
+
+
+def test_nor_for_somebody_else_who_uses_it(transactional_db, trial):
+    ids = {store("alpha 1")}
+    embed_all()
+    found("alpha")
+    ids.add(store("alpha 2"))
+    embed_all()
+    [index] = owner_indexes.indexes._kept.values()
+    with index.lock:
+        assert set(found("alpha", deadline=time.monotonic() + 60)) == ids
+    wait_until(lambda: len(index) == 2)

@@ -9,8 +9,8 @@ import pytest
 from memories.errors import SearchFailed, ValidationFailed
 from memories.services import embedding_models
 from memories.services.search import SearchType
-from tests.embedders import TrialEmbedder, serve_by, stored_model
-from tests.factories import store
+from tests.embedders import TrialEmbedder, embed_all, serve_by, stored_model
+from tests.factories import other_connection, store
 from tests.memories.services.asking import ask, fail, found, ids
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +114,15 @@ class TestDeadline:
         trial.before = lambda _: hanging.wait(10)
         assert len(self.timed().results) == 1
 
+    def test_the_query_itself_has_its_time_beside_memories_that_hang(self, trial, hanging):
+        an_id = store("alpha")
+        trial.before = lambda _: hanging.wait(10)
+        result = ask("alpha", deadline=time.monotonic() + 0.6)
+        metadata = result.search_metadata
+        assert ids(result) == [an_id]
+        assert (metadata.search_type, metadata.pending) == (SearchType.HYBRID, 1)
+        assert not metadata.partial
+
     def test_with_time_enough_nothing_is_partial(self, trial):
         store("alpha")
         result = ask("alpha", deadline=time.monotonic() + 10)
@@ -133,6 +142,43 @@ class TestDeadline:
         result = self.timed()
         assert ids(result) == [an_id]
         assert result.search_metadata.partial is True
+
+
+@pytest.mark.parametrize("way", list(SearchType))
+def test_a_database_that_does_not_answer_in_time_is_an_error_in_time(transactional_db, trial, way):
+    store("alpha")
+    embed_all()
+    found("alpha")
+    with other_connection() as other, other.transaction():
+        other.execute("LOCK TABLE memory_entries")
+        start = time.monotonic()
+        error = ask("alpha", way, deadline=start + 0.2)
+        assert time.monotonic() - start < 1
+    assert isinstance(error, SearchFailed) and "deadline" in error.message
+    assert len(found("alpha", way)) == 1
+
+
+class TestHangingQueries:
+    """Without a deadline."""
+
+    @pytest.fixture(autouse=True)
+    def hanging(self, trial, settings):
+        settings.QUERY_EMBED_SECONDS = 0.1
+        go_on = Event()
+        trial.before_query = lambda _: go_on.wait(30)
+        store("alpha")
+        yield
+        go_on.set()
+
+    def test_words_answer_soon(self):
+        start = time.monotonic()
+        assert ask("alpha").search_metadata.partial is True
+        assert time.monotonic() - start < 5
+
+    def test_a_search_by_meaning_alone_fails_soon(self):
+        start = time.monotonic()
+        assert isinstance(ask("alpha", SearchType.SEMANTIC), SearchFailed)
+        assert time.monotonic() - start < 5
 
 
 class TestGivenQueries:
