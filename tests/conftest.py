@@ -7,6 +7,7 @@ from memories.services import (
     lacking,
     owner_indexes,
     pending,
+    query_vectors,
     sessions,
     statistics,
     vectors,
@@ -31,6 +32,7 @@ def _forget_what_the_process_remembers():
     lacking.forget_lacking()
     embedding_models.forget_serving()
     pending.allowance.renew()
+    query_vectors.forget_hangs()
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,7 @@ class Peer:
     """A client on a real socket, in a context of its own."""
 
     def __init__(self, endpoint):
+        self.endpoint = endpoint
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.RCVTIMEO, 10_000)

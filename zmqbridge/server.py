@@ -235,4 +235,4 @@ class Server:
         if handler.keyed and self._heavy_changes:
             # A change that overtook a bulk delete could meet the same memory in the wrong order.
             return LaneName.HEAVY
-        return handler.lane
+        return handler.choose_lane(request) if handler.choose_lane else handler.lane

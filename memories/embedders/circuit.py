@@ -1,6 +1,6 @@
-"""Stops calling an endpoint that keeps failing, so that nobody waits for it in vain.
+"""Stops calling a model that keeps failing, so that nobody waits for it in vain.
 
-Used by the OpenAI-compatible embedder.
+Used by the OpenAI-compatible embedder, and for queries by every one.
 """
 
 import threading
@@ -35,7 +35,7 @@ class Circuit:
             now = self._clock()
             if now < self._next_probe_at:
                 raise EmbedderUnavailable(
-                    f"The embedding endpoint failed {self._failures_in_a_row} times in a row; "
+                    f"The embedder failed {self._failures_in_a_row} times in a row; "
                     f"it is tried again in {self._next_probe_at - now:.0f} s.",
                     retry_after_seconds=self._next_probe_at - now,
                 )

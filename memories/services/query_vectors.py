@@ -4,12 +4,14 @@ needs no vector. Called by search."""
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import partial
 from typing import TypeAlias
 
+from django.conf import settings
+
 from memories.embedders.base import Embedder, Vectors, check_shape
+from memories.embedders.circuit import Circuit
 from memories.embedders.errors import EmbedderUnavailable, EmbeddingError
 from memories.services.embedder_use import Kind, noting_use
 from memories.services.model_threads import in_model_thread
@@ -19,22 +21,42 @@ logger = logging.getLogger(__name__)
 # Waits for a unit vector of shape (dimension,); raises EmbeddingError.
 AwaitVector: TypeAlias = Callable[[], Vectors]
 
+# A model that hung so often in a row is not waited for, but by one query each time this has passed:
+# each search would take its whole QUERY_EMBED_SECONDS, and hold up those behind it.
+_HANGS_TO_OPEN = 3
+_OPEN_SECONDS = 10.0
 
-def begin_vectors(embedder: Embedder, texts: Sequence[str], deadline: float) -> list[AwaitVector]:
+_circuits: dict[str, Circuit] = {}
+
+
+def begin_vectors(
+    embedder: Embedder, texts: Sequence[str], deadline: float | None
+) -> list[AwaitVector]:
     """One for each text, all of one model call. They raise EmbeddingError, also where the call is
-    not done by `deadline` (monotonic)."""
+    not done by `deadline` (monotonic) or within QUERY_EMBED_SECONDS, as this does where the model
+    has hung of late."""
+    circuit = _circuits.setdefault(embedder.name, Circuit(_HANGS_TO_OPEN, _OPEN_SECONDS))
+    circuit.admit()
+    hangs_at = time.monotonic() + float(settings.QUERY_EMBED_SECONDS)
+    ends_at = hangs_at if deadline is None else min(deadline, hangs_at)
     made = in_model_thread(_embed, embedder, texts)
-    return [partial(_await, made, place, deadline) for place in range(len(texts))]
 
-
-def _await(made: Future[Vectors], place: int, deadline: float) -> Vectors:
-    try:
-        left_seconds = max(0.0, deadline - time.monotonic())
-        vector: Vectors = made.result(timeout=left_seconds)[place]
+    def wait(place: int) -> Vectors:
+        try:
+            vector: Vectors = made.result(timeout=max(0.0, ends_at - time.monotonic()))[place]
+        except FutureTimeout:
+            made.cancel()
+            if time.monotonic() >= hangs_at:  # a short deadline is no fault of the model
+                circuit.note_failure()
+            raise EmbedderUnavailable("The query's vector was not ready in time.") from None
+        circuit.note_success()
         return vector
-    except FutureTimeout:
-        made.cancel()
-        raise EmbedderUnavailable("The query's vector was not ready in time.") from None
+
+    return [partial(wait, place) for place in range(len(texts))]
+
+
+def forget_hangs() -> None:
+    _circuits.clear()
 
 
 def _embed(embedder: Embedder, texts: Sequence[str]) -> Vectors:

@@ -249,7 +249,6 @@ def _begin_vectors(
     vectors: list[AwaitVector | MemoriesError | None] = [None] * len(queries)
     if current is None:
         return vectors
-    longest = time.monotonic() + float(settings.QUERY_EMBED_SECONDS)
     patient = []
     for place, query in enumerate(queries):
         if query.search_type is SearchType.KEYWORD:
@@ -257,16 +256,23 @@ def _begin_vectors(
         if query.vector is not None:
             vectors[place] = _given(query.vector, current.embedder.dimension)
         elif query.deadline is not None:
-            deadline = min(longest, query.deadline - _RESERVE_SECONDS)
-            [vectors[place]] = begin_vectors(current.embedder, [_to_embed(query)], deadline)
+            [vectors[place]] = _begin(current, [query], query.deadline - _RESERVE_SECONDS)
         else:
             patient.append(place)
     if patient:
-        texts = [_to_embed(queries[place]) for place in patient]
-        begun = begin_vectors(current.embedder, texts, longest)
+        begun = _begin(current, [queries[place] for place in patient], None)
         for place, vector in zip(patient, begun, strict=True):
             vectors[place] = vector
     return vectors
+
+
+def _begin(
+    current: Serving, queries: Sequence[Query], deadline: float | None
+) -> Sequence[AwaitVector | MemoriesError]:
+    try:
+        return begin_vectors(current.embedder, [_to_embed(query) for query in queries], deadline)
+    except EmbeddingError as error:
+        return [SearchFailed(str(error))] * len(queries)
 
 
 def _to_embed(query: Query) -> str:

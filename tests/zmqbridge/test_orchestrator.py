@@ -2,8 +2,10 @@
 
 import json
 import time
+from threading import Event
 
 import pytest
+import zmq
 from django.conf import settings
 
 from memories.models import AccessLog
@@ -100,3 +102,29 @@ def test_lanes_and_database_together_under_a_burst(start):
     page = peer.ask("batch_read", {"filter": {"limit": 1000, "sort": {"order": "asc"}}})
     texts = [memory["content"]["text"] for memory in page["data"]["memories"]]
     assert texts == [str(number) for number in range(500)]
+
+
+def test_an_embedder_that_hangs_holds_up_only_what_needs_it(transactional_db, trial, start):
+    orchestrator, peer = start()
+    endpoint = peer.endpoint
+    named = {"memory_id": peer.ask("create", create("alpha"))["data"]["memory_id"]}
+    go_on = Event()
+    trial.before_query = lambda _: go_on.wait(30)
+    sent = [request("search", {"query": "alpha"}) for _ in range(6)]
+    with zmq.Context() as context, context.socket(zmq.DEALER) as other:
+        other.connect(endpoint)
+        for body in sent:
+            other.send(body)
+        wait_until(lambda: orchestrator.report()["lanes"]["search"]["depth"] == 4)
+        by_words = {"query": "alpha", "search_type": "keyword"}
+        for action, payload in (
+            ("search", by_words),
+            ("read", named),
+            ("batch_read", {"filter": {}}),
+        ):
+            start_seconds = time.monotonic()
+            assert peer.ask(action, payload)["status"] == "success"
+            assert time.monotonic() - start_seconds < 1, action
+        go_on.set()
+        answers = [json.loads(other.recv()) for _ in sent]
+    assert {answer["status"] for answer in answers} == {"success"}

@@ -179,6 +179,8 @@ class TestPings:
         busy, peer = connect(running.endpoint), connect(running.endpoint)
         for action in ("create", "read", "search", "summarize") * 3:
             busy.send(request(action))
+        for _ in range(3):
+            busy.send(request("search", {"search_type": "keyword"}))
         wait_until(lambda: all(lane.report()["refused"] for lane in running.lanes.values()))
         for action in ("ping", "health", "health_check"):
             assert ask(peer, request(action))["status"] == "ok"

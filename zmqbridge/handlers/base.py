@@ -19,6 +19,7 @@ class LaneName(StrEnum):
     WRITES = "writes"
     READS = "reads"
     SEARCH = "search"
+    WORDS = "words"
     HEAVY = "heavy"
 
 
@@ -44,12 +45,15 @@ class Handler:
     """`serve` takes what `prepare` made of each ask. `touches` names what a change must have to
     itself, `uses` what it must find unchanged: changes that meet there keep their order.
     `keyed`: the answer is kept, to be given again to the same request. `atomic`: a call of `serve`
-    is one transaction by itself. `seen` names the memories in a result, for the access log."""
+    is one transaction by itself. `choose_lane`: where not all of its requests go into `lane`; on
+    the server's thread, so that it has microseconds. `seen` names the memories in a result, for the
+    access log."""
 
     payload: type[msgspec.Struct]
     prepare: Callable[[Ask], Any]
     serve: Serve
     lane: LaneName = LaneName.READS
+    choose_lane: Callable[[Request], LaneName] | None = None
     changes: bool = False
     keyed: bool = False
     atomic: bool = False

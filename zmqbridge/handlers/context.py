@@ -38,6 +38,6 @@ HANDLERS = {
         prepare=_prepare,
         serve=one_by_one(_context),
         seen=_in_context,
-        lane=LaneName.HEAVY,
+        lane=LaneName.SEARCH,
     ),
 }

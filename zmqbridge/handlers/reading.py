@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
 from memories.services import backups, fetch, history, search, select, stats, summarize
 from memories.services.filters import Filter, Scope
@@ -17,6 +19,8 @@ from zmqbridge.protocol import MAX_REPLY_BYTES, Request
 
 # Leaves room in a reply for what stands around a page of memories.
 MAX_PAGE_BYTES = MAX_REPLY_BYTES - (64 << 10)
+# A longer payload is not read on the server's thread.
+_LONG_BYTES = 16 << 10
 
 
 def _prepare_read(ask: Ask) -> str:
@@ -91,6 +95,24 @@ def _deadline(request: Request, deadline_ms: int | None) -> float | None:
     return time.monotonic() + deadline_ms / 1000 - waited.total_seconds()
 
 
+class _Way(msgspec.Struct):
+    search_type: str | None = None
+
+
+_decode_way = msgspec.json.Decoder(_Way).decode
+
+
+def _choose_search_lane(request: Request) -> LaneName:
+    """What needs no model does not wait behind what waits for one."""
+    if len(request.payload) > _LONG_BYTES:
+        return LaneName.SEARCH
+    try:
+        by_words = _decode_way(request.payload).search_type == search.SearchType.KEYWORD
+    except (ValueError, RecursionError):
+        return LaneName.SEARCH  # which says what is wrong with it
+    return LaneName.WORDS if by_words else LaneName.SEARCH
+
+
 def _serve_search(queries: Sequence[search.Query]) -> list[search.SearchResults | MemoriesError]:
     filters = with_owners([query.filter for query in queries])
     return search.search_memories(
@@ -157,6 +179,7 @@ HANDLERS = {
         serve=_serve_search,
         seen=_in_results,
         lane=LaneName.SEARCH,
+        choose_lane=_choose_search_lane,
     ),
     "summarize": Handler(
         payload=payloads.SummarizePayload,

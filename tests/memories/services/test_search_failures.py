@@ -175,6 +175,19 @@ class TestHangingQueries:
         assert ask("alpha").search_metadata.partial is True
         assert time.monotonic() - start < 5
 
+    def test_after_some_in_a_row_nobody_waits(self):
+        for _ in range(3):
+            ask("alpha")
+        start = time.monotonic()
+        assert [ask("alpha").search_metadata.partial for _ in range(5)] == [True] * 5
+        assert time.monotonic() - start < 0.5
+
+    def test_a_deadline_that_was_too_short_counts_for_nothing(self, trial):
+        for _ in range(5):
+            ask("alpha", deadline=time.monotonic() + 0.02)
+        trial.before_query = lambda _: None
+        assert not ask("alpha").search_metadata.partial
+
     def test_a_search_by_meaning_alone_fails_soon(self):
         start = time.monotonic()
         assert isinstance(ask("alpha", SearchType.SEMANTIC), SearchFailed)
