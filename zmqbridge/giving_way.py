@@ -4,23 +4,30 @@ import time
 from collections.abc import Callable
 from threading import Event
 
-# While more writes a second than this are answered, the work takes a tenth of its time.
+# While more writes a second than this are answered, or some wait, the work takes a tenth of its
+# time.
 _BUSY_WRITES_A_SECOND = 100
 _BUSY_PAUSE_FACTOR = 9
 
 
 class GivingWay:
     """Does units of `work`, with pauses between them while writes come. `count_writes` tells how
-    many have been answered so far; `stopping` ends a pause.
+    many have been answered so far, `count_waiting` how many wait: where each takes long, few are
+    answered however many come. `stopping` ends a pause.
 
     Niceness does not help here: only a pause lets the writer have the interpreter and the core.
     """
 
     def __init__(
-        self, work: Callable[[], bool], count_writes: Callable[[], int], stopping: Event
+        self,
+        work: Callable[[], bool],
+        count_writes: Callable[[], int],
+        count_waiting: Callable[[], int],
+        stopping: Event,
     ) -> None:
         self._work = work
         self._count_writes = count_writes
+        self._count_waiting = count_waiting
         self._stopping = stopping
 
     def __call__(self) -> bool:
@@ -28,6 +35,7 @@ class GivingWay:
         writes, start = self._count_writes(), time.monotonic()
         is_more = self._work()
         seconds = time.monotonic() - start
-        if self._count_writes() - writes > _BUSY_WRITES_A_SECOND * seconds:
+        answered = self._count_writes() - writes
+        if answered > _BUSY_WRITES_A_SECOND * seconds or self._count_waiting():
             self._stopping.wait(seconds * _BUSY_PAUSE_FACTOR)
         return is_more

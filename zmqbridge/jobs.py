@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 _FLUSH_BATCH = 5_000
 _PURGE_SECONDS = 60.0
 _EMBED_SECONDS = 0.25
-# Small, so that a search which waits for the model or for these tasks does not wait long.
-_EMBED_BATCH = 4
 _INDEX_SECONDS = 180.0
 _MEASURE_SECONDS = 15.0
 _BACKUP_SECONDS = 2.0
@@ -124,9 +122,11 @@ def make_jobs(
     patience: Patience,
     report: Callable[[], None],
     count_writes: Callable[[], int],
+    count_waiting: Callable[[], int],
     measure: Callable[[], bool] | None,
 ) -> list[Job]:
-    """`report` writes this orchestrator's row; `count_writes` tells how busy it is; `measure`
+    """`report` writes this orchestrator's row; `count_writes` and `count_waiting`, of
+    the writes answered and those that wait, tell how busy it is; `measure`
     takes the figures for the metrics, where they are wanted."""
 
     def index() -> bool:
@@ -135,9 +135,11 @@ def make_jobs(
 
     stopping = Event()
     index_build = IndexBuild()
-    purge = GivingWay(PurgeWork(config.ages), count_writes, stopping)
+    purge = GivingWay(PurgeWork(config.ages), count_writes, count_waiting, stopping)
     fill = ActiveFill()
-    embed = GivingWay(lambda: embed_some() or fill.queue_some(), count_writes, stopping)
+    embed = GivingWay(
+        lambda: embed_tasks() > 0 or fill.queue_some(), count_writes, count_waiting, stopping
+    )
     measuring = [Job("measuring", _MEASURE_SECONDS, measure, stopping)] if measure else []
     jobs = [
         *measuring,
@@ -157,11 +159,6 @@ def make_jobs(
 def make_backup_job(config: BackupConfig, stopping: Event) -> Job:
     work = BackupWork(config, stopping)
     return Job("backup", _BACKUP_SECONDS, lambda: _alone("backup", work), stopping, work.stop)
-
-
-def embed_some() -> bool:
-    """Embed a batch; returns whether there may be more."""
-    return embed_tasks(_EMBED_BATCH) == _EMBED_BATCH
 
 
 def flush_accesses(accesses: Accesses) -> bool:

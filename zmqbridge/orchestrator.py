@@ -84,6 +84,7 @@ class Orchestrator:
             patience=self._patience,
             report=self._write_row,
             count_writes=lambda: self._lanes[LaneName.WRITES].answered,
+            count_waiting=lambda: self._lanes[LaneName.WRITES].measure().depth,
             measure=self._measure if config.metrics_bind else None,
         )
         self._metrics = self._make_metrics(config.metrics_bind) if config.metrics_bind else None

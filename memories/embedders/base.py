@@ -29,6 +29,12 @@ class Embedder(Protocol):
         """Raised when the same model would make other vectors of the same text."""
 
     @property
+    def batch_size(self) -> int:
+        """Documents a call in the background. Few where a call takes this machine's processor, so
+        that a search which waits for the model does not wait long; many where it takes a while
+        however few they are."""
+
+    @property
     def embeds_text(self) -> bool:
         """False where all vectors come from the clients."""
 

@@ -25,6 +25,7 @@ class E5Embedder:
 
     name = "multilingual-e5-small"
     format_version = 1
+    batch_size = 4
     embeds_text = True
 
     def __init__(self, engine: Any, max_parts: int = MAX_PARTS) -> None:

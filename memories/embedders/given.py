@@ -13,6 +13,7 @@ class GivenEmbedder:
     """Never embeds by itself."""
 
     format_version = 1
+    batch_size = 4
     embeds_text = False
 
     def __init__(self, dimension: int = DEFAULT_DIMENSION) -> None:

@@ -17,6 +17,7 @@ class HashingEmbedder:
     """The same text makes the same vector on every machine and Python."""
 
     format_version = 1
+    batch_size = 4
     embeds_text = True
 
     def __init__(self, dimension: int = DEFAULT_DIMENSION) -> None:

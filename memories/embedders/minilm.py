@@ -45,6 +45,7 @@ class MiniLmEmbedder:
     name = "all-MiniLM-L6-v2"
     dimension = DIMENSION
     format_version = 1
+    batch_size = 4
     embeds_text = True
 
     def __init__(self, model_path: Path, threads: int = 1, max_parts: int = MAX_PARTS) -> None:

@@ -48,6 +48,7 @@ class OpenAiEmbedder:
     def __init__(self, options: OpenAiOptions, max_parts: int = MAX_PARTS) -> None:
         self.name = options.model
         self.dimension = options.dimension
+        self.batch_size = options.texts_a_request
         self._options = options
         self._max_parts = max_parts
         self._circuit = Circuit(options.failures_to_open, options.open_seconds)

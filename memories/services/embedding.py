@@ -26,6 +26,9 @@ CLAIM_SECONDS = 120
 MAX_ATTEMPTS = 5
 # Waits after a failure: 4, 16, 64, 256 seconds.
 _BACK_OFF_BASE = 4
+# And while the embedder is away.
+_AWAY_SECONDS = 15
+_PLAIN_TEXT = "The cat sat on the mat."
 _MAX_TEXT_CHARACTERS = 200_000
 
 
@@ -75,19 +78,24 @@ class Outcome(NamedTuple):
     blameless: bool = False
 
 
-def embed_tasks(limit: int, model_id: int | None = None) -> int:
-    """Do up to `limit` tasks, of one model where it is given; returns how many were claimed.
-    A task that fails waits and is tried again, MAX_ATTEMPTS times in all.
+def embed_tasks(limit: int | None = None, model_id: int | None = None) -> int:
+    """Do up to `limit` tasks of each model, or of one where it is given; without a limit as many as
+    the embedder takes in a call. Returns how many it came further with, those that an embedder
+    that is away leaves waiting not among them. A task that fails waits and is tried again,
+    MAX_ATTEMPTS times in all.
 
     Not to be called in a transaction: none is open, and no row is locked, while texts are embedded.
     """
     made_here = models_made_here()
     wanted = [an_id for an_id in made_here if model_id in (None, an_id)]
-    tasks = claim_tasks(Wanted(wanted), limit) if wanted else []
-    for an_id in dict.fromkeys(task.model_id for task in tasks):
-        of_model = [task for task in tasks if task.model_id == an_id]
-        keep_outcomes(make_vectors(of_model, made_here[an_id]))
-    return len(tasks)
+    return sum(_embed_of_model(an_id, made_here[an_id], limit) for an_id in wanted)
+
+
+def _embed_of_model(model_id: int, embedder: Embedder, limit: int | None) -> int:
+    tasks = claim_tasks(Wanted([model_id]), limit or embedder.batch_size)
+    outcomes = make_vectors(tasks, embedder)
+    keep_outcomes(outcomes)
+    return sum(not outcome.blameless for outcome in outcomes)
 
 
 def text_to_embed(speaker: str, text: str) -> str:
@@ -143,17 +151,36 @@ def _embed(tasks: Sequence[Task], embedder: Embedder) -> list[Outcome]:
         return []
     try:
         with noting_use(Kind.DOCUMENT, len(tasks)):
-            made = embedder.embed_documents([task.text for task in tasks])
-        vectors = check_shape(made, len(tasks), embedder.dimension)
+            vectors = _call(embedder, [task.text for task in tasks])
         return [Outcome(task, vector) for task, vector in zip(tasks, vectors, strict=True)]
     except (EmbedderUnavailable, NeverEmbeds) as error:
         return [Outcome(task, error=str(error), blameless=True) for task in tasks]
     except Exception as error:  # the boundary of a batch: a model's library raises what it likes
+        if not _embeds_at_all(embedder):
+            logger.warning("The embedder %s fails on any text: %s", embedder.name, error)
+            return [Outcome(task, error=_told(error), blameless=True) for task in tasks]
         if len(tasks) > 1:
             return [outcome for task in tasks for outcome in _embed([task], embedder)]
         if not isinstance(error, EmbeddingError):
             logger.exception("The embedder failed on %s", tasks[0].memory_id)
-        return [Outcome(tasks[0], error=f"{type(error).__name__}: {error}")]
+        return [Outcome(tasks[0], error=_told(error))]
+
+
+def _call(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    return check_shape(embedder.embed_documents(texts), len(texts), embedder.dimension)
+
+
+def _embeds_at_all(embedder: Embedder) -> bool:
+    """Whether it embeds a text that is no text's fault: a wrong key, model or address is not."""
+    try:
+        _call(embedder, [_PLAIN_TEXT])
+    except Exception:  # the same boundary
+        return False
+    return True
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def keep_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -204,18 +231,20 @@ def vector_text(vector: Vectors) -> str:
 
 
 def _set_back(failed: Sequence[Outcome]) -> None:
-    """While the embedder is away, all fail: that sets none aside."""
+    """What the embedder is to blame for was no attempt of the text's. After the last attempt there
+    is nothing to wait for."""
     logger.warning("%d memories could not be embedded: %s", len(failed), failed[0].error)
     rows(
-        """
+        f"""
         UPDATE embedding_tasks t SET error = f.error,
-            attempts = CASE WHEN f.blameless THEN least(t.attempts, %s) ELSE t.attempts END,
-            due_at = now() + power(%s, t.attempts) * interval '1 second'
+            attempts = CASE WHEN f.blameless THEN greatest(t.attempts - 1, 0) ELSE t.attempts END,
+            due_at = now() + interval '1 second' * CASE
+                WHEN f.blameless THEN {_AWAY_SECONDS}
+                WHEN t.attempts >= {MAX_ATTEMPTS} THEN 0
+                ELSE power({_BACK_OFF_BASE}, t.attempts) END
         FROM unnest(%s::bigint[], %s::text[], %s::boolean[]) AS f (id, error, blameless)
         WHERE t.id = f.id""",
         [
-            MAX_ATTEMPTS - 1,
-            _BACK_OFF_BASE,
             _ids(failed),
             [outcome.error.replace("\0", "")[:1000] for outcome in failed],
             [outcome.blameless for outcome in failed],

@@ -7,7 +7,7 @@ from threading import Event
 
 from memories.models import EmbeddingModel
 from memories.services.embedding import embed_tasks
-from memories.services.embedding_models import fill_model
+from memories.services.embedding_models import embedder_of, fill_model
 from memories.services.filling import count_tasks, progress_of
 
 # Looked at in one statement, and the most that stand in the queue at once: what is said meanwhile
@@ -82,4 +82,7 @@ class _Pass:
 
     def _embed(self) -> bool:
         """Returns whether there was something to do here."""
-        return self._options.embed and bool(embed_tasks(_EMBED_BATCH, self._model.id))
+        if not self._options.embed:
+            return False
+        batch = max(_EMBED_BATCH, embedder_of(self._model).batch_size)
+        return bool(embed_tasks(batch, self._model.id))

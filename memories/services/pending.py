@@ -89,7 +89,8 @@ def embed_pending(filter_: Filter, current: Serving, deadline: float | None) -> 
 
 def _embed_some(wanted: Wanted, embedder: Embedder, deadline: float) -> bool:
     """Returns whether there was something to do."""
-    tasks = claim_tasks(wanted, _BATCH, newest_first=True) if embedder.embeds_text else []
+    batch = max(_BATCH, embedder.batch_size)
+    tasks = claim_tasks(wanted, batch, newest_first=True) if embedder.embeds_text else []
     if not tasks:
         return False
     making = in_model_thread(make_vectors, tasks, embedder)

@@ -5,12 +5,16 @@ from threading import Event
 import pytest
 
 from memories.models import Embedding
+from memories.services.embedding import embed_tasks
 from memories.services.store import store_memories
 from tests.factories import new_memory, store
 from zmqbridge.giving_way import GivingWay
-from zmqbridge.jobs import embed_some
 
 pytestmark = pytest.mark.django_db
+
+
+def embed_some():
+    return embed_tasks() > 0
 
 
 class Pauses(Event):
@@ -28,22 +32,23 @@ class Pauses(Event):
 def test_it_goes_on_while_there_may_be_more(trial):
     store_memories([new_memory(str(number)) for number in range(10)])
     pauses = Pauses()
-    work = GivingWay(embed_some, lambda: 0, pauses)
-    assert [work(), work(), work()] == [True, True, False]
+    work = GivingWay(embed_some, lambda: 0, lambda: 0, pauses)
+    assert [work(), work(), work(), work()] == [True, True, True, False]
     assert Embedding.objects.count() == 10
     assert pauses.seconds == []
 
 
-def test_it_takes_a_tenth_of_the_time_while_writes_wait(trial):
+@pytest.mark.parametrize(("answered", "waiting"), [(1000, 0), (1, 1)])
+def test_it_takes_a_tenth_of_the_time_while_writes_come_or_wait(trial, answered, waiting):
     store("words")
-    writes = iter([0, 1000])
+    writes = iter([0, answered])
     pauses = Pauses()
     trial.before = lambda _: Event().wait(0.02)
-    GivingWay(embed_some, lambda: next(writes), pauses)()
+    GivingWay(embed_some, lambda: next(writes), lambda: waiting, pauses)()
     [seconds] = pauses.seconds
     assert seconds >= 9 * 0.02
 
 
 def test_it_does_nothing_without_a_model(db):
     store("words")
-    assert GivingWay(embed_some, lambda: 0, Event())() is False
+    assert GivingWay(embed_some, lambda: 0, lambda: 0, Event())() is False

@@ -82,6 +82,7 @@ def all_jobs():
         patience=Patience(1, Event()),
         report=lambda: None,
         count_writes=lambda: 0,
+        count_waiting=lambda: 0,
         measure=None,
     )
 

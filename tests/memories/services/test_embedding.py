@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from memories.changes import rows
-from memories.embedders.errors import EmbedderUnavailable, TextsRefused
+from memories.embedders.errors import EmbedderUnavailable, InvalidAnswer, TextsRefused
 from memories.models import Embedding, EmbeddingTask, MemoryEntry
 from memories.services.embedding import (
     MAX_ATTEMPTS,
@@ -175,24 +175,39 @@ class TestFailures:
             waits.append(seconds)
             let_all_be_due()
         assert vectors().keys() == {good}
-        assert waits[:4] == [4, 16, 64, 256]
+        assert waits == [4, 16, 64, 256, 0]
         assert (task.memory_id, task.attempts) == (bad, MAX_ATTEMPTS)
         assert task.error == "TextsRefused: No such text."
         assert embed_tasks(16) == 0  # set aside
 
-    def test_an_outage_sets_nothing_aside(self, trial):
+    @pytest.mark.parametrize(
+        "error",
+        [
+            EmbedderUnavailable("The endpoint is away."),
+            InvalidAnswer("The embedding endpoint answered with HTTP 401."),
+            TextsRefused("The embedding endpoint refused the texts with HTTP 400."),
+            RuntimeError("out of memory"),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_an_outage_of_whatever_kind_sets_nothing_aside(self, trial, error):
         store("words")
+        store("more words")
 
         def fail(_):
-            raise EmbedderUnavailable("The endpoint is away.")
+            raise error
 
         trial.before = fail
         for _ in range(3 * MAX_ATTEMPTS):
-            assert embed_tasks(16) == 1
+            assert embed_tasks(1) == 0
             let_all_be_due()
-        assert len(trial.calls) == 3 * MAX_ATTEMPTS
+        assert set(EmbeddingTask.objects.values_list("attempts", flat=True)) == {0}
+        [(seconds,)] = rows(
+            "SELECT max(extract(epoch FROM due_at - now()))::int FROM embedding_tasks"
+        )
+        assert seconds <= 30
         trial.before = lambda _: None
-        assert embed_tasks(16) == 1
+        assert embed_tasks(1) == 1
         assert len(vectors()) == 1
 
     def test_what_a_library_raises_is_blamed_on_the_text_that_made_it(self, trial, caplog):
@@ -217,9 +232,9 @@ class TestFailures:
         store("one")
         store("two")
         trial.after = lie
-        assert embed_tasks(16) == 2
+        assert embed_tasks(16) == 0
         assert vectors() == {}
-        assert set(EmbeddingTask.objects.values_list("attempts", flat=True)) == {1}
+        assert set(EmbeddingTask.objects.values_list("attempts", flat=True)) == {0}
         trial.after = lambda vectors: vectors
         let_all_be_due()
         embed_all()
