@@ -4,7 +4,7 @@ words may find what has no vector yet. Called by search.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import UUID
@@ -48,13 +48,19 @@ class _Busy(Exception):
     """Somebody else holds the index for longer than this search can wait."""
 
 
-def search_owner(ask: Ask, wish: Wish, deadline: float | None) -> Best | None:
-    """None where the database is to choose what is ranked."""
+def search_owner(
+    ask: Ask, wish: Wish, deadline: float | None, wait_for_pending: Callable[[], None]
+) -> Best | None:
+    """None where the database is to choose what is ranked. `wait_for_pending` is called where the
+    owner has memories without a vector."""
     owner_id = ask.filter.searched_owner()
     index = find_index(ask, owner_id, deadline) if owner_id else None
     if owner_id is None or index is None:
         return None
     said = _ask_database(ask)
+    if said.lacking.memories:
+        wait_for_pending()
+        said = _ask_database(ask)
     if wish.weights and _is_missed(ask, owner_id, said):
         return None
     if not synchronise(index, owner_id, ask.model_id, said.mark, deadline):

@@ -126,10 +126,11 @@ def _with_vector(
     words = None
     if query.deadline is not None and query.search_type is SearchType.HYBRID:
         words = _by_words(query, partial=True)
+    pending = _Pending(query, current)
     try:
-        pending = _wait_for_pending(query, current)
         if query.deadline is None:
             return _by_meaning(query, current, vector, pending)
+        pending.wait()
         made = vector()  # waited for before a transaction is open
         with ending_by(query.deadline - _RESERVE_SECONDS):
             return _by_meaning(query, current, lambda: made, pending)
@@ -143,31 +144,45 @@ def _with_vector(
         return words
 
 
-def _wait_for_pending(query: Query, current: Serving) -> int:
-    """Memories in the query's scope that will not have a vector in time. Of what a deadline leaves,
-    half is for them: the search itself needs the rest."""
-    if query.filter.finds_nothing():
-        return 0
-    if query.deadline is None:
-        return embed_pending(query.filter, current, None)
-    left_seconds = max(0.0, query.deadline - _RESERVE_SECONDS - time.monotonic())
-    return embed_pending(query.filter, current, time.monotonic() + left_seconds / 2)
+class _Pending:
+    """What lacks a vector in the scope of a query: waited for once, when somebody asks.
+
+    Of what a deadline leaves, half is for that: the search itself needs the rest. `count`: memories
+    that will not have a vector in time."""
+
+    def __init__(self, query: Query, current: Serving) -> None:
+        self.count = 0
+        self._query = query
+        self._current = current
+        self._is_waited_for = False
+
+    def wait(self) -> None:
+        if self._is_waited_for or self._query.filter.finds_nothing():
+            return
+        self._is_waited_for = True
+        deadline = self._query.deadline
+        if deadline is not None:
+            now = time.monotonic()
+            deadline = now + max(0.0, deadline - _RESERVE_SECONDS - now) / 2
+        self.count = embed_pending(self._query.filter, self._current, deadline)
 
 
-def _by_meaning(query: Query, current: Serving, vector: AwaitVector, pending: int) -> SearchResults:
+def _by_meaning(
+    query: Query, current: Serving, vector: AwaitVector, pending: _Pending
+) -> SearchResults:
     """Semantic and hybrid search: the order, and the memories themselves."""
     best = Best([], 0)
     if not query.filter.finds_nothing():
-        ask = _ask(query, current, vector)
+        ask, wish = _ask(query, current, vector), _wish(query)
         in_memory = None
         if current.embedder.embeds_text:
-            in_memory = search_owner(ask, _wish(query), query.deadline)
-        best = in_memory or _search_candidates(ask, _wish(query))
+            in_memory = search_owner(ask, wish, query.deadline, pending.wait)
+        best = in_memory or _search_candidates(ask, wish, pending)
     metadata = SearchMetadata(
         query.search_type,
         name_of(current.embedder),
         current.embedder.dimension,
-        pending=pending or msgspec.UNSET,
+        pending=pending.count or msgspec.UNSET,
     )
     return _results(query, _read(best.found), best.total, metadata)
 
@@ -200,8 +215,9 @@ def _wish(query: Query) -> Wish:
     return Wish(query.limit, query.min_similarity, settings.SEARCH_WEIGHTS if hybrid else None)
 
 
-def _search_candidates(ask: Ask, wish: Wish) -> Best:
+def _search_candidates(ask: Ask, wish: Wish, pending: _Pending) -> Best:
     """Where the database chooses what is ranked."""
+    pending.wait()
     pool = find_candidates(ask)
     found = list(pool.rows.values())
     if not found:
