@@ -15,7 +15,6 @@ class ServerConfig:
     outbox_replies: int = 20_000
     outbox_bytes: int = 64 << 20
     retry_after_seconds: float = 0.1
-    linger_ms: int = 1000
 
     @property
     def max_message_bytes(self) -> int:

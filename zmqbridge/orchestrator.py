@@ -6,11 +6,11 @@ import socket
 import sys
 import time
 from datetime import datetime
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import zmq
-from django.db import DatabaseError, connection, connections
+from django.db import connection
 from django.utils import timezone
 
 from memories.models import Orchestrator as OrchestratorRow
@@ -28,7 +28,7 @@ from zmqbridge.metrics.endpoint import MetricsEndpoint
 from zmqbridge.metrics.families import Families, Sources
 from zmqbridge.metrics.measuring import Measuring
 from zmqbridge.observer import Observer
-from zmqbridge.patience import Patience
+from zmqbridge.patience import DATABASE_AWAY, Patience
 from zmqbridge.server import Server
 from zmqbridge.tracing import start_tracing
 
@@ -38,7 +38,10 @@ logger = logging.getLogger(__name__)
 # largest part of a request's latency.
 _SWITCH_SECONDS = 0.0005
 _FIRST_HEARTBEAT_SECONDS = 2.0
-_REFUSAL_SHARE = 0.2  # of the grace period
+_LAST_SECONDS = 0.1
+# Of the grace period: refusals of what waits for a database that is away, and the last rows.
+_REFUSAL_SHARE = 0.2
+_GOODBYE_SHARE = 0.1
 _READ_BATCH = 128
 _SEARCH_BATCH = 1  # a quick search does not wait for the reply of a slow one
 _HEAVY_BATCH = 1
@@ -138,12 +141,14 @@ class Orchestrator:
 
     def stop(self) -> bool:
         """Answer what is accepted and end; False if that took longer than the grace period."""
-        deadline = time.monotonic() + self._config.grace_seconds
+        grace_seconds = self._config.grace_seconds
+        deadline = time.monotonic() + grace_seconds
+        replies_until = deadline - _GOODBYE_SHARE * grace_seconds
         self._server.stop_accepting()
-        closed = self._close_lanes(deadline - _REFUSAL_SHARE * self._config.grace_seconds)
+        closed = self._close_lanes(deadline - _REFUSAL_SHARE * grace_seconds)
         self._stopping.set()  # who waits for a database that is away gets a refusal in time
-        closed = closed or self._close_lanes(deadline)
-        self._server.close(deadline)
+        closed = closed or self._close_lanes(replies_until)
+        self._server.close(replies_until)
         if self._metrics:
             self._metrics.close()
         if self._tracing:
@@ -153,7 +158,7 @@ class Orchestrator:
             job.stop()
         for thread in (self._listener.thread, *(job.thread for job in self._jobs)):
             thread.join(max(0.1, deadline - time.monotonic()))
-        self._say_goodbye()
+        self._say_goodbye(deadline)
         return closed
 
     def dead_threads(self) -> list[str]:
@@ -249,12 +254,21 @@ class Orchestrator:
             },
         )
 
-    def _say_goodbye(self) -> None:
+    def _say_goodbye(self, deadline: float) -> None:
+        """Write what is left, until `deadline` (monotonic): a database that hangs answers never."""
+        connection.close()
+        writing = Thread(target=self._write_last, name="goodbye", daemon=True)
+        writing.start()
+        writing.join(max(_LAST_SECONDS, deadline - time.monotonic()))
+        if writing.is_alive():
+            logger.warning("The last accesses could not be written: the database hangs.")
+
+    def _write_last(self) -> None:
         try:
             while flush_accesses(self._accesses):
                 pass
             self._write_row(stopped_at=timezone.now())
-        except DatabaseError as error:
+        except DATABASE_AWAY as error:
             logger.warning("The last accesses could not be written: %s", error)
-        connection.close()
-        connections.close_all()
+        finally:
+            connection.close()

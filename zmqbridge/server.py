@@ -3,6 +3,7 @@ to a lane, and sends the replies that the lanes push. One thread, one socket, on
 """
 
 import logging
+import math
 import socket
 import time
 from collections import deque
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 _RECEIVE_BURST = 256
 _RECEIVE_BURST_BYTES = 1 << 20
 _RETRY_MS = 5
+_LAST_SECONDS = 0.1
 _HEAVY_BATCH_BYTES = 64 << 10
 _BATCH_WIDTH_US = 1000
 
@@ -70,6 +72,7 @@ class Server:
         self._clock = ReceiptClock()
         self._ready: deque[Reply] = deque()
         self._accepting = self._running = True
+        self._sends_until = math.inf
         self._heavy_changes = 0  # changes of what exists that wait in the heavy lane
         self._lanes: Mapping[LaneName, Offers] = {}
         self._waker, self._woken = socket.socketpair()
@@ -108,17 +111,21 @@ class Server:
 
     def close(self, deadline: float) -> None:
         """Send what is ready, until `deadline` (monotonic) at the latest, and close the socket."""
+        self._sends_until = deadline
         self._running = False
         self._wake()
         if self.thread.is_alive():
-            self.thread.join(max(0.1, deadline - time.monotonic()))
-        self._context.destroy(linger=self._config.linger_ms)
+            self.thread.join(max(0, deadline - time.monotonic()) + _LAST_SECONDS)
+        # What a peer has still to take off its connection may have the rest of the time as well.
+        linger_seconds = max(_LAST_SECONDS, deadline - time.monotonic())
+        self._context.destroy(linger=int(linger_seconds * 1000))
+        if unread := self.outbox.report()["waiting"]:
+            logger.warning("%d replies are lost: their peers did not read them in time.", unread)
         self._waker.close()
         self._woken.close()
 
     def _set_up_socket(self) -> None:
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._socket.setsockopt(zmq.LINGER, self._config.linger_ms)
         self._socket.setsockopt(zmq.RCVHWM, 10_000)
         self._socket.setsockopt(zmq.SNDHWM, 1_000)
         self._socket.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
@@ -133,7 +140,7 @@ class Server:
         poller = zmq.Poller()
         poller.register(self._woken, zmq.POLLIN)
         poller.register(self._socket, zmq.POLLIN)
-        while self._running or self._ready:
+        while self._running or self._ready or (self.outbox and self._may_send()):
             if not self._accepting and self._socket in poller:
                 poller.unregister(self._socket)
             events = dict(poller.poll(_RETRY_MS if self.outbox else 1000))
@@ -144,6 +151,9 @@ class Server:
                 self._receive()
             if self.outbox:
                 self.outbox.retry(self._handle)
+
+    def _may_send(self) -> bool:
+        return time.monotonic() < self._sends_until
 
     def _clear_wake_ups(self) -> None:
         with suppress(BlockingIOError):

@@ -1,7 +1,9 @@
 """All parts together in one process, on a real socket and a real database."""
 
 import json
+import threading
 import time
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -10,7 +12,7 @@ from django.conf import settings
 
 from memories.models import AccessLog
 from memories.models import Orchestrator as Row
-from tests.factories import Peer, create, request, wait_until
+from tests.factories import Peer, create, other_connection, request, wait_until
 from zmqbridge.config import read_config
 from zmqbridge.orchestrator import Orchestrator
 
@@ -21,8 +23,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def start():
     parts = []
 
-    def started():
-        orchestrator = Orchestrator(read_config(settings, ("tcp://127.0.0.1:0",)))
+    def started(**options):
+        config = replace(read_config(settings, ("tcp://127.0.0.1:0",)), **options)
+        orchestrator = Orchestrator(config)
         [endpoint] = orchestrator.start()
         peer = Peer(endpoint)
         parts.append((orchestrator, peer))
@@ -89,6 +92,20 @@ def test_it_tells_of_itself_and_says_goodbye(start):
     assert row.stopped_at
     assert sum(AccessLog.objects.filter(action="read").values_list("accesses", flat=True)) == 3
     assert "server" in orchestrator.dead_threads()
+
+
+def test_a_database_that_hangs_does_not_hold_up_its_end(start, caplog):
+    orchestrator, peer = start(grace_seconds=1)
+    named = {"memory_id": peer.ask("create", create())["data"]["memory_id"]}
+    with other_connection() as other, other.transaction():
+        other.execute("LOCK TABLE orchestrators IN ACCESS EXCLUSIVE MODE")
+        assert peer.ask("read", named)["status"] == "success"
+        began = time.monotonic()
+        assert orchestrator.stop()
+        assert time.monotonic() - began < 3
+        assert "the database hangs" in caplog.text
+    hung = {"goodbye", "heartbeat"}
+    wait_until(lambda: hung.isdisjoint(thread.name for thread in threading.enumerate()))
 
 
 def test_lanes_and_database_together_under_a_burst(start):

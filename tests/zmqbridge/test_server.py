@@ -2,7 +2,7 @@
 
 import json
 import time
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 import zmq
@@ -61,12 +61,11 @@ class Running:
             for one in requests
         ]
 
-    def stop(self):
+    def stop(self, seconds=10):
         self.open.set()
-        deadline = time.monotonic() + 10
         self.server.stop_accepting()
-        assert all(lane.close(deadline) for lane in self.lanes.values())
-        self.server.close(deadline)
+        assert all(lane.close(time.monotonic() + 10) for lane in self.lanes.values())
+        self.server.close(time.monotonic() + seconds)
         assert not self.server.thread.is_alive()
 
 
@@ -284,6 +283,28 @@ class TestStopping:
         running.open.set()
         got = {json.loads(peer.recv())["request_id"] for _ in range(20)}
         assert got == {str(number) for number in range(20)}
+
+    def test_goes_on_sending_to_who_still_reads(self, run, connect):
+        running = run(capacity=5000, answer_bytes=2000)
+        peer = connect(running.endpoint, receive_high_water=2)
+        for number in range(3000):
+            peer.send(request("create", create(), request_id=str(number)))
+        wait_until(lambda: running.lanes[LaneName.WRITES].answered == 3000, seconds=30)
+        wait_until(lambda: running.server.outbox.report()["waiting"] > 0)
+        stopping = Thread(target=running.stop)
+        stopping.start()
+        got = [json.loads(peer.recv())["request_id"] for _ in range(3000)]
+        assert got == [str(number) for number in range(3000)]
+        stopping.join(10)
+
+    def test_does_not_wait_longer_for_who_reads_nothing(self, run, connect, caplog):
+        running = run(capacity=5000, answer_bytes=2000)
+        peer = connect(running.endpoint, receive_high_water=2)
+        for number in range(3000):
+            peer.send(request("create", create(), request_id=str(number)))
+        wait_until(lambda: running.server.outbox.report()["waiting"] > 0, seconds=30)
+        running.stop(seconds=0)
+        assert "replies are lost" in caplog.text
 
     def test_an_endpoint_by_path(self, run, connect, tmp_path):
         endpoint = f"ipc://{tmp_path}/made/on/the/way.sock"
