@@ -8,7 +8,7 @@ from threading import Event, Thread
 from typing import Any
 from zlib import crc32
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from memories.changes import rows
@@ -21,7 +21,7 @@ from zmqbridge.accesses import Accesses
 from zmqbridge.backup_job import BackupWork
 from zmqbridge.config import BackupConfig, OrchestratorConfig
 from zmqbridge.giving_way import GivingWay
-from zmqbridge.patience import Patience
+from zmqbridge.patience import DATABASE_AWAY, Patience
 from zmqbridge.purge_job import PurgeWork
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Job:
             may_be_more = self._work()
             self._last_success_at = time.time()
             return may_be_more
-        except DatabaseError as error:
+        except DATABASE_AWAY as error:
             if self._stopping.is_set():
                 return False  # it was interrupted
             logger.warning("The job %s could not reach the database: %s", self.name, error)
@@ -167,7 +167,7 @@ def flush_accesses(accesses: Accesses) -> bool:
     accesses.put_back(taken - type(taken)(batch))
     try:
         log_accesses(batch, timezone.now())
-    except DatabaseError:
+    except DATABASE_AWAY:
         accesses.put_back(type(taken)(batch))
         raise
     return len(taken) > _FLUSH_BATCH
@@ -177,7 +177,7 @@ def _beat(patience: Patience, report: Callable[[], None]) -> bool:
     try:
         report()
         patience.found()
-    except DatabaseError as error:
+    except DATABASE_AWAY as error:
         patience.lost(str(error).strip())
         connection.close()
     return False

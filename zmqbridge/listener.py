@@ -10,12 +10,12 @@ from threading import Event, Thread
 
 import msgspec
 import psycopg
-from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from memories.changes import CHANNEL
 from memories.services.caches import forget_everything
 from zmqbridge.cache import ReadCache
+from zmqbridge.patience import DATABASE_AWAY
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Listener:
             try:
                 with _direct_connection() as listening:
                     self._listen(listening)
-            except (psycopg.Error, DatabaseError, ImproperlyConfigured) as error:
+            except (psycopg.Error, *DATABASE_AWAY) as error:
                 level = logging.DEBUG if str(error) == said else logging.WARNING
                 logger.log(level, "The listener lost its connection: %s", str(error).strip())
                 said = str(error)

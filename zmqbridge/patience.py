@@ -8,11 +8,16 @@ import logging
 import time
 from threading import Event
 
-from django.db import DatabaseError, connection
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError, connection
 
 from memories.changes import rows
 
 logger = logging.getLogger(__name__)
+
+# What a statement raises where there is no database; the embedded server that cannot run is the
+# last of them.
+DATABASE_AWAY = (DatabaseError, InterfaceError, ImproperlyConfigured)
 
 _PAUSE_SECONDS = 0.1
 
@@ -42,7 +47,7 @@ class Patience:
             self.losses += 1
         self._away = why
 
-    def reconnect(self, error: DatabaseError) -> bool:
+    def reconnect(self, error: Exception) -> bool:
         """Wait for the database to answer again on this thread's connection; False if in vain."""
         logger.warning("A statement failed, looking into it: %s", error)
         deadline = time.monotonic() + (0 if self._away else self._seconds)
@@ -50,7 +55,7 @@ class Patience:
             try:
                 connection.close()
                 rows("SELECT 1")
-            except DatabaseError as still:
+            except DATABASE_AWAY as still:
                 if time.monotonic() > deadline or self._stopping.wait(_PAUSE_SECONDS):
                     self.lost(str(still).strip() or str(error).strip())
                     return False

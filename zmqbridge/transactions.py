@@ -19,7 +19,7 @@ from memories.services.requests import KeyedRequest, answers_before, keep_answer
 from memories.services.sessions import forget_owners
 from zmqbridge.handlers import Ask, Changed, Handler
 from zmqbridge.handlers.base import EVERYTHING
-from zmqbridge.patience import Patience
+from zmqbridge.patience import DATABASE_AWAY, Patience
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def carry_out(tasks: Sequence[Task], patience: Patience) -> list[Any]:
                 results = _serve_group(tasks) if alone else _serve_runs(tasks, careful)
                 finished = True
             return results
-        except DatabaseError as error:
+        except DATABASE_AWAY as error:
             state = _sqlstate(error)
             if state.startswith(_DATA):
                 forget_owners()  # a remembered session may have been erased
@@ -177,5 +177,5 @@ def _data(result: Any) -> Any:
     return result.data if isinstance(result, Changed) else result
 
 
-def _sqlstate(error: DatabaseError) -> str:
+def _sqlstate(error: Exception) -> str:
     return getattr(error.__cause__, "sqlstate", None) or ""

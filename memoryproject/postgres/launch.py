@@ -135,11 +135,12 @@ def ensure_running(
         return sight.address
     layout = Layout(data_dir.resolve())
     try:
-        if not (_has_share(layout) and _is_served(layout)):
+        address = _address_if_served(layout)
+        if address is None:
             with _mutex:
                 _take_share(layout)
                 _make_sure_it_is_served(layout, _Start(bin_dir, archive, linger_seconds))
-        address = _read_address(layout)
+            address = _read_address(layout)
         _remember(data_dir, layout, address)
     except PermissionError as error:
         raise ServerCannotRun(
@@ -151,6 +152,14 @@ def ensure_running(
             f"The embedded PostgreSQL in {layout.data_dir} is out of reach: {error}."
         ) from error
     return address
+
+
+def _address_if_served(layout: Layout) -> ServerAddress | None:
+    """None as well where it ends just now: its files go while they are read."""
+    try:
+        return _read_address(layout) if _has_share(layout) and _is_served(layout) else None
+    except FileNotFoundError:
+        return None
 
 
 def _read_address(layout: Layout) -> ServerAddress:

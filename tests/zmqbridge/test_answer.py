@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime
+from threading import Event
 
 import pytest
 from django.db import connection
 
 from memories.models import AccessLog, MemoryEntry
+from memoryproject.postgres.errors import ServerCannotRun
 from tests.factories import (
     NEVER_MADE,
     SESSION,
@@ -16,8 +18,10 @@ from tests.factories import (
     request,
     trusted_cache,
 )
+from zmqbridge import jobs
 from zmqbridge.accesses import Accesses
 from zmqbridge.jobs import flush_accesses
+from zmqbridge.patience import Patience
 from zmqbridge.protocol import read_envelope
 
 
@@ -252,3 +256,27 @@ class TestErrors:
         assert set(logged) == {
             (memory_id, "kitchen", action) for action in ("read", "batch_read", "update")
         }
+
+
+class TestDatabaseThatCannotRun:
+    """The embedded server says so by an error that is none of the database's."""
+
+    def test_is_away(self, transactional_db):
+        wire = Wire(make_answerer(patience_seconds=0))
+        memory_id = wire.create()
+        with connection.execute_wrapper(cannot_run):
+            for action, payload in (("create", create()), ("read", {"memory_id": memory_id})):
+                wire = Wire(make_answerer(patience_seconds=0))
+                for _ in range(2):
+                    error = wire.error(action, payload)
+                    assert error["code"] == "storage_error"
+                    assert "database" in error["message"]
+
+    def test_is_seen_by_the_heartbeat(self):
+        patience = Patience(0, Event())
+        jobs._beat(patience, cannot_run)
+        assert "no room" in patience.away
+
+
+def cannot_run(*_):
+    raise ServerCannotRun("There is no room for the cluster.")

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from memoryproject.postgres import launch
+from memoryproject.postgres.layout import Layout
 from memoryproject.postgres.processes import wait_for_end
 
 from .cluster_tools import wait_until
@@ -75,6 +77,12 @@ def test_client_that_comes_while_the_server_stops_gets_a_new_one(place):
         late = place.connect()
         assert late.ask("sql SELECT 1") == [[1]]
         late.kill()
+
+
+def test_server_that_ends_while_its_address_is_read_is_looked_for_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_has_share", lambda _: True)
+    monkeypatch.setattr(launch, "_is_served", lambda _: True)  # a moment ago
+    assert launch._address_if_served(Layout(tmp_path)) is None
 
 
 def test_terminated_supervisor_serves_its_clients_to_the_end(place):
