@@ -310,6 +310,25 @@ def test_two_requests_of_one_id_do_not_mix():
         assert isinstance(first.exception(5), c.ClientClosed)
 
 
+def test_a_cancelled_call_can_be_made_again_with_its_id():
+    """The documented retry: the same request is the same change."""
+
+    async def call_again(router):
+        async with AsyncClient(router.endpoint, session_id="s") as client:
+            cancelled = asyncio.ensure_future(client.create("x", request_id="r-1"))
+            await asyncio.to_thread(router.wait_for, 1)
+            cancelled.cancel()
+            await asyncio.gather(cancelled, return_exceptions=True)
+            return await client.create("x", request_id="r-1")
+
+    def lose_the_first(router, incoming):
+        if len(router.received) > 1:
+            answer(router, incoming)
+
+    with ScriptedRouter(lose_the_first) as router:
+        assert asyncio.run(call_again(router)).memory_id == "r-1"
+
+
 def test_too_many_in_flight_is_an_error_at_once():
     async def overfill(router):
         async with AsyncClient(router.endpoint, session_id="s", max_in_flight=3) as client:

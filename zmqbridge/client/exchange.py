@@ -75,7 +75,8 @@ class Exchange:
 
     def add(self, pending: Pending) -> None:
         request_id = pending.outgoing.request_id
-        if request_id in self.in_flight:
+        old = self.in_flight.get(request_id)
+        if old and self._is_awaited(old):
             twice = UnusableArgument(f"A request with the request_id {request_id} is in flight.")
             _fail(pending, twice)
             return
@@ -187,9 +188,13 @@ class Exchange:
         )
 
     def _is_awaited(self, pending: Pending) -> bool:
+        request_id = pending.outgoing.request_id
+        if self.in_flight.get(request_id) is not pending:
+            return False
         if pending.future.cancelled():
-            self.in_flight.pop(pending.outgoing.request_id, None)
-        return self.in_flight.get(pending.outgoing.request_id) is pending
+            del self.in_flight[request_id]
+            return False
+        return True
 
     def _settle(self, pending: Pending, outcome: bytes | ClientError) -> None:
         del self.in_flight[pending.outgoing.request_id]
