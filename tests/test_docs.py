@@ -225,7 +225,11 @@ def test_the_example_of_an_error_is_what_the_code_says():
 
 
 # Some requests of an action go into another lane than the rest.
-MOVED = {LaneName.HEAVY: {"batch_create"}, LaneName.WORDS: {"search"}}
+MOVED = {
+    LaneName.HEAVY: {"batch_create"},
+    LaneName.BULK: {"restore"},
+    LaneName.WORDS: {"search"},
+}
 
 
 @pytest.mark.parametrize("lane", LaneName)

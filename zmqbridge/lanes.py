@@ -58,9 +58,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 
 class Lane:
     """`answer` returns a reply for each of a batch of requests; `deliver` gets the replies.
-    `prepare`, called by `offer`, makes of a small request what `answer` gets in its place. Of the
-    requests that `in_turn` names, in a lane with batches of one, one is served at a time and in
-    their order, however many workers there are."""
+    `prepare`, called by `offer`, makes of a small request what `answer` gets in its place. A batch
+    waits until `behind`, another lane, has answered what arrived before its requests."""
 
     def __init__(
         self,
@@ -74,7 +73,6 @@ class Lane:
         deliver: Callable[[Sequence[Reply]], None],
         prepare: Callable[[Request], Any] = lambda request: request,
         behind: "Lane | None" = None,
-        in_turn: Callable[[Request], bool] = lambda _: False,
     ) -> None:
         self.name = name
         self.refused = self.offered = self.answered = 0
@@ -88,8 +86,6 @@ class Lane:
         self._prepare = prepare
         self._deliver = deliver
         self._behind = behind
-        self._in_turn = in_turn
-        self._turn_is_taken = False
         self._waiting: deque[Waiting] = deque()
         self._changed = Condition()
         self._closed = False
@@ -166,34 +162,18 @@ class Lane:
             connection.close()
 
     def _take(self) -> list[Waiting]:
-        """The first whose turn it is and whatever else waits; empty when the lane is closed and
-        done."""
+        """The first and whatever else waits; empty when the lane is closed and done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._first() is not None or self._is_done())
-            if (first := self._first()) is None:
-                return []
-            self._waiting.rotate(-first)
-            count = min(len(self._waiting) - first, self._batch)
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            count = min(len(self._waiting), self._batch)
             taken = [self._waiting.popleft() for _ in range(count)]
             self._waiting_bytes -= sum(len(one.request.payload) for one in taken)
-            self._waiting.rotate(first)
-            self._turn_is_taken |= self._in_turn(taken[0].request)
             return taken
-
-    def _first(self) -> int | None:
-        """The place of the first that may be served now."""
-        if not self._turn_is_taken:
-            return 0 if self._waiting else None
-        free = (at for at, one in enumerate(self._waiting) if not self._in_turn(one.request))
-        return next(free, None)
 
     def _is_full(self) -> bool:
         # By bytes as well: ten thousand bodies of a megabyte are more than a machine has.
         full = len(self._waiting) >= self._capacity
         return full or self._waiting_bytes >= self._capacity_bytes
-
-    def _is_done(self) -> bool:
-        return self._closed and not self._waiting
 
     def _serve(self, batch: Sequence[Waiting]) -> None:
         if self._behind:
@@ -214,6 +194,4 @@ class Lane:
             self._batches[bisect_left(BATCH_BOUNDS, len(batch))] += 1
             self._waited_seconds += len(batch) * began - sum(waiting.since for waiting in batch)
             self._busy_seconds += done - began
-            if self._in_turn(batch[0].request):
-                self._turn_is_taken = False
             self._changed.notify_all()

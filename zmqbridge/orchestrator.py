@@ -19,7 +19,7 @@ from zmqbridge.accesses import Accesses
 from zmqbridge.answer import Answerer
 from zmqbridge.cache import ReadCache
 from zmqbridge.config import OrchestratorConfig
-from zmqbridge.handlers import HANDLERS, LaneName
+from zmqbridge.handlers import LaneName
 from zmqbridge.jobs import flush_accesses, make_jobs
 from zmqbridge.lanes import Lane
 from zmqbridge.latencies import Latencies
@@ -86,8 +86,8 @@ class Orchestrator:
             accesses=self._accesses,
             patience=self._patience,
             report=self._write_row,
-            count_writes=lambda: self._lanes[LaneName.WRITES].answered,
-            count_waiting=lambda: self._lanes[LaneName.WRITES].measure().depth,
+            count_writes=self._count_writes,
+            count_waiting=self._count_waiting_writes,
             measure=self._measure if config.metrics_bind else None,
         )
         self._metrics = self._make_metrics(config.metrics_bind) if config.metrics_bind else None
@@ -190,6 +190,13 @@ class Orchestrator:
             "accesses_lost": self._accesses.lost,
         }
 
+    def _count_writes(self) -> int:
+        return self._lanes[LaneName.WRITES].answered + self._lanes[LaneName.BULK].answered
+
+    def _count_waiting_writes(self) -> int:
+        lanes = (self._lanes[LaneName.WRITES], self._lanes[LaneName.BULK])
+        return sum(lane.measure().depth for lane in lanes)
+
     def _close_lanes(self, deadline: float) -> bool:
         closed = [lane.close(deadline) for lane in self._lanes.values()]
         return all(closed)
@@ -206,15 +213,18 @@ class Orchestrator:
                 answer=self._answerer.answer,
                 deliver=self._server.deliver,
                 **options,
-                in_turn=lambda request: name is LaneName.HEAVY and HANDLERS[request.action].keyed,
             )
 
-        # One worker writes, so that changes happen in the order in which they arrived; a heavy
-        # change waits for those that arrived before it, of both lanes. While the one waits for the
-        # database, the server's thread prepares the next batch: else they take turns.
-        writes = lane(LaneName.WRITES, 1, config.write_batch, prepare=self._answerer.prepare)
+        def writing(name: LaneName, **options: Any) -> Lane:
+            # One worker, so that changes happen in the order in which they arrived. While it waits
+            # for the database, the server's thread prepares the next batch: else they take turns.
+            prepare = self._answerer.prepare
+            return lane(name, 1, config.write_batch, prepare=prepare, **options)
+
+        writes = writing(LaneName.WRITES)
         return {
             LaneName.WRITES: writes,
+            LaneName.BULK: writing(LaneName.BULK, behind=writes),
             LaneName.READS: lane(LaneName.READS, config.read_workers, _READ_BATCH),
             LaneName.SEARCH: lane(LaneName.SEARCH, config.search_workers, _SEARCH_BATCH),
             LaneName.WORDS: lane(LaneName.WORDS, config.search_workers, _SEARCH_BATCH),

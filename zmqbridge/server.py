@@ -21,7 +21,7 @@ from zmqbridge.cache import ReadCache
 from zmqbridge.clock import ReceiptClock
 from zmqbridge.config import ServerConfig
 from zmqbridge.frames import receive
-from zmqbridge.handlers import HANDLERS, LaneName
+from zmqbridge.handlers import HANDLERS, Handler, LaneName
 from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
 from zmqbridge.payloads import ReadPayload
@@ -46,8 +46,9 @@ _RECEIVE_BURST = 256
 _RECEIVE_BURST_BYTES = 1 << 20
 _RETRY_MS = 5
 _LAST_SECONDS = 0.1
-_HEAVY_BATCH_BYTES = 64 << 10
 _BATCH_WIDTH_US = 1000
+# A payload that has the field elsewhere is taken for one that has it here.
+_CREATED_AT = b'"created_at"'
 
 _decode_read = msgspec.json.Decoder(ReadPayload).decode
 
@@ -73,7 +74,7 @@ class Server:
         self._ready: deque[Reply] = deque()
         self._accepting = self._running = True
         self._sends_until = math.inf
-        self._heavy_changes = 0  # changes of what exists that wait in the heavy lane
+        self._bulk_changes = 0  # that wait in their lane, or are being made
         self._lanes: Mapping[LaneName, Offers] = {}
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -165,8 +166,8 @@ class Server:
             reply = self._ready.popleft()
             self.outbox.send(reply.route, reply.body)
             self._observer.note(reply)
-            if reply.lane == LaneName.HEAVY and HANDLERS[reply.action].keyed:
-                self._heavy_changes -= 1
+            if reply.lane == LaneName.BULK:
+                self._bulk_changes -= 1
 
     def _receive(self) -> None:
         for frames in self._take_burst():
@@ -226,8 +227,8 @@ class Server:
         """Put it into its lane; the refusal if that is full."""
         name = self._choose_lane(request)
         if self._lanes[name].offer(route, request, since):
-            if name is LaneName.HEAVY and HANDLERS[request.action].keyed:
-                self._heavy_changes += 1
+            if name is LaneName.BULK:
+                self._bulk_changes += 1
             return None
         refusal = WireError(
             Code.RATE_LIMIT_EXCEEDED,
@@ -240,9 +241,12 @@ class Server:
         handler = HANDLERS[request.action]
         if request.action == "batch_create":
             self._clock.tick(_BATCH_WIDTH_US)  # its members are a microsecond apart
-            if len(request.payload) > _HEAVY_BATCH_BYTES:
-                return LaneName.HEAVY
-        if handler.keyed and self._heavy_changes:
-            # A change that overtook a bulk delete could meet the same memory in the wrong order.
-            return LaneName.HEAVY
+        if self._bulk_changes and handler.changes and _meets_bulk_changes(request, handler):
+            return LaneName.BULK
         return handler.choose_lane(request) if handler.choose_lane else handler.lane
+
+
+def _meets_bulk_changes(request: Request, handler: Handler) -> bool:
+    """Whether it must not overtake them: a change of what exists could meet the same memory in the
+    wrong order, and a memory of earlier be deleted by a bulk delete that came before it."""
+    return handler.keyed or _CREATED_AT in request.payload

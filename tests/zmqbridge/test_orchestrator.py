@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
@@ -14,6 +15,7 @@ from memories.models import AccessLog
 from memories.models import Orchestrator as Row
 from tests.factories import Peer, create, other_connection, request, wait_until
 from zmqbridge.config import read_config
+from zmqbridge.handlers import LaneName
 from zmqbridge.orchestrator import Orchestrator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,6 +94,42 @@ def test_it_tells_of_itself_and_says_goodbye(start):
     assert row.stopped_at
     assert sum(AccessLog.objects.filter(action="read").values_list("accesses", flat=True)) == 3
     assert "server" in orchestrator.dead_threads()
+
+
+@contextmanager
+def held_bulk_delete(orchestrator, peer):
+    """One that waits for a lock as long as this is entered; gives its lane."""
+    bulk = orchestrator._lanes[LaneName.BULK]
+    peer.ask("create", create(tags=["gone"]))
+    with other_connection() as other, other.transaction():
+        other.execute("LOCK TABLE memory_entries IN EXCLUSIVE MODE")
+        peer._socket.send(request("bulk_delete", {"filter": {"tags": ["gone"]}}))
+        wait_until(lambda: bulk.offered == 1 and not bulk.measure().depth)
+        yield bulk
+
+
+def test_changes_behind_a_bulk_delete_share_a_transaction(start):
+    orchestrator, peer = start()
+    made = peer.ask("batch_create", {"memories": [create()] * 50})["data"]["memory_ids"]
+    with held_bulk_delete(orchestrator, peer) as bulk:
+        for memory_id in made:
+            peer._socket.send(request("update", {"memory_id": memory_id, "priority": 9}))
+        wait_until(lambda: bulk.measure().depth == 50)
+    assert {json.loads(peer._socket.recv())["status"] for _ in range(51)} == {"success"}
+    wait_until(lambda: bulk.answered == 51)
+    assert sum(bulk.measure().batches) == 2
+
+
+def test_a_bulk_delete_leaves_what_was_said_earlier_and_came_later(start):
+    orchestrator, peer = start()
+    earlier = create("kept", tags=["gone"], created_at="2026-01-01T00:00:00Z")
+    with held_bulk_delete(orchestrator, peer):
+        peer._socket.send(request("create", earlier))
+        assert peer.ask("ping")["action"] == "ping"  # it has arrived
+    for _ in range(2):
+        assert json.loads(peer._socket.recv())["status"] == "success"
+    page = peer.ask("batch_read", {"filter": {"tags": ["gone"]}})["data"]
+    assert [memory["content"]["text"] for memory in page["memories"]] == ["kept"]
 
 
 def test_a_database_that_hangs_does_not_hold_up_its_end(start, caplog):

@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 4096
 class Running:
     """A server whose lanes answer with what they were asked, once they are let."""
 
-    def __init__(self, capacity=1000, answer_bytes=0, **config):
+    def __init__(self, capacity=1000, answer_bytes=0, batch=1, **config):
         self.cache = trusted_cache()
         self.accesses = Accesses()
         self.latencies = Latencies()
@@ -31,6 +31,7 @@ class Running:
         self.open = Event()
         self.open.set()
         self.padding = "x" * answer_bytes
+        self.look_at = lambda requests: None
         self.server = Server(
             ServerConfig(("tcp://127.0.0.1:0",), max_body_bytes=MAX_BODY_BYTES, **config),
             cache=self.cache,
@@ -43,7 +44,7 @@ class Running:
                 name,
                 workers=1,
                 capacity=capacity,
-                batch=1,
+                batch=batch,
                 answer=self._answer,
                 deliver=self.server.deliver,
             )
@@ -56,6 +57,7 @@ class Running:
 
     def _answer(self, requests):
         assert self.open.wait(10)
+        self.look_at(requests)
         return [
             encode_success(one.action, one.request_id, {"padding": self.padding})
             for one in requests
@@ -176,7 +178,7 @@ class TestPings:
         running = run(capacity=1)
         running.open.clear()
         busy, peer = connect(running.endpoint), connect(running.endpoint)
-        for action in ("create", "read", "search", "summarize") * 3:
+        for action in ("create", "read", "search", "summarize", "bulk_delete") * 3:
             busy.send(request(action))
         for _ in range(3):
             busy.send(request("search", {"search_type": "keyword"}))
@@ -224,6 +226,74 @@ class TestCachedReads:
         running.cache.fill(running.cache.mark(), "mem-1", b'{"memory_id":"mem-1"}', None)
         reply = ask(connect(running.endpoint), request("read", payload))
         assert reply["data"] == {"padding": ""}
+
+
+class TestBulkChanges:
+    def hold_a_bulk_delete(self, running, peer):
+        """Returns its lane."""
+        running.open.clear()
+        bulk = running.lanes[LaneName.BULK]
+        peer.send(request("bulk_delete"))
+        wait_until(lambda: bulk.offered == 1 and not bulk.measure().depth)
+        return bulk
+
+    def test_are_not_overtaken_by_what_could_meet_them(self, run, connect):
+        running = run()
+        peer = connect(running.endpoint)
+        bulk = self.hold_a_bulk_delete(running, peer)
+        earlier = create(created_at="2026-01-01T00:00:00Z")
+        for action, payload in [
+            ("update", {}),
+            ("restore", {"memory_id": "mem-1"}),
+            ("create", earlier),
+            ("batch_create", {"memories": [earlier] * 3}),
+            ("create", create()),
+            ("batch_read", {"filter": {"sort": {"field": "created_at"}}}),
+            ("ping", {}),
+        ]:
+            peer.send(request(action, payload))
+        assert json.loads(peer.recv())["action"] == "ping"
+        assert bulk.offered == 5
+        running.open.set()
+        assert len([peer.recv() for _ in range(7)]) == 7
+        assert ask(peer, request("update"))["status"] == "success"
+        assert bulk.offered == 5
+
+    def test_come_as_the_undoing_of_one_as_well(self, run, connect):
+        running = run()
+        peer = connect(running.endpoint)
+        ask(peer, request("restore", {"operation_id": "op-1"}))
+        assert running.lanes[LaneName.BULK].answered == 1
+
+    def test_leave_those_behind_them_their_batches(self, run, connect):
+        """Under a load that never ceases: some changes wait whenever others are answered."""
+        running = run(batch=256)
+        peer = connect(running.endpoint)
+        bulk = self.hold_a_bulk_delete(running, peer)
+        sizes = []
+        is_over = Event()
+
+        def wait_for_the_others(requests):
+            if requests[0].action == "update":
+                sizes.append(len(requests))
+                wait_until(lambda: is_over.is_set() or bulk.measure().depth == 20 - len(requests))
+
+        running.look_at = wait_for_the_others
+        for _ in range(10):
+            peer.send(request("update"))
+        wait_until(lambda: bulk.measure().depth == 10)
+        running.open.set()
+        assert json.loads(peer.recv())["action"] == "bulk_delete"
+        for _ in range(10):
+            peer.send(request("update"))
+        for _ in range(200):
+            peer.recv()
+            peer.send(request("update"))
+        is_over.set()
+        for _ in range(20):
+            peer.recv()
+        assert sizes[:20] == [10] * 20
+        assert running.lanes[LaneName.WRITES].answered == 0
 
 
 class TestSlowReaders:

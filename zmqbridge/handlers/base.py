@@ -20,6 +20,7 @@ class LaneName(StrEnum):
     READS = "reads"
     SEARCH = "search"
     WORDS = "words"
+    BULK = "bulk"
     HEAVY = "heavy"
 
 

@@ -28,7 +28,9 @@ from zmqbridge.handlers.base import (
     session_named,
 )
 from zmqbridge.handlers.filtering import filter_of, time_if_any, with_owners
-from zmqbridge.protocol import parse_time, request_key
+from zmqbridge.protocol import Request, parse_time, request_key
+
+_HEAVY_BATCH_BYTES = 64 << 10
 
 
 def _new_memory(
@@ -238,6 +240,16 @@ def _touched_memory(item: revise.Revision | forget.Deletion) -> list[str]:
     return [item.memory_id]
 
 
+def _choose_batch_lane(request: Request) -> LaneName:
+    return LaneName.HEAVY if len(request.payload) > _HEAVY_BATCH_BYTES else LaneName.WRITES
+
+
+def _choose_restore_lane(request: Request) -> LaneName:
+    """An operation may have touched any number of memories. A payload that has the field elsewhere
+    is served there as well."""
+    return LaneName.BULK if b'"operation_id"' in request.payload else LaneName.WRITES
+
+
 def _changing(payload: type[payloads.Payload], **kwargs: Any) -> Handler:
     lane = kwargs.pop("lane", LaneName.WRITES)
     return Handler(payload=payload, lane=lane, changes=True, **kwargs)
@@ -255,6 +267,7 @@ HANDLERS = {
         payloads.BatchCreatePayload,
         prepare=_prepare_batch_create,
         serve=_serve_batch_create,
+        choose_lane=_choose_batch_lane,
         uses=_used_sessions,
         atomic=True,
     ),
@@ -276,7 +289,7 @@ HANDLERS = {
         payloads.BulkDeletePayload,
         prepare=_prepare_bulk_delete,
         serve=one_by_one(_bulk_delete),
-        lane=LaneName.HEAVY,
+        lane=LaneName.BULK,
         touches=lambda _: [EVERYTHING],
         keyed=True,
     ),
@@ -284,6 +297,7 @@ HANDLERS = {
         payloads.RestorePayload,
         prepare=_prepare_restore,
         serve=one_by_one(_restore),
+        choose_lane=_choose_restore_lane,
         touches=_touched_by_restore,
         keyed=True,
     ),
