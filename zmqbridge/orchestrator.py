@@ -133,11 +133,14 @@ class Orchestrator:
         for lane in self._lanes.values():
             lane.start()
         self._listener.wait_until_heard(_FIRST_HEARTBEAT_SECONDS)  # else the first ping is degraded
+        if self._metrics:
+            self._measuring()
+        connection.close()  # this thread needs none while it waits, and would keep a dead one
 
     def _serve(self) -> None:
         self._server.start(self._lanes)
         if self._metrics:
-            self._measure()
+            self._metrics.open()
 
     def stop(self) -> bool:
         """Answer what is accepted and end; False if that took longer than the grace period."""
@@ -149,8 +152,6 @@ class Orchestrator:
         self._stopping.set()  # who waits for a database that is away gets a refusal in time
         closed = closed or self._close_lanes(replies_until)
         self._server.close(replies_until)
-        if self._metrics:
-            self._metrics.close()
         if self._tracing:
             self._tracing.stop(deadline)
         self._listener.stop()
@@ -158,6 +159,8 @@ class Orchestrator:
             job.stop()
         for thread in (self._listener.thread, *(job.thread for job in self._jobs)):
             thread.join(max(0.1, deadline - time.monotonic()))
+        if self._metrics:
+            self._metrics.close()  # after the job that measures, which would open them again
         self._say_goodbye(deadline)
         return closed
 

@@ -132,3 +132,36 @@ def test_a_long_absence_is_over_as_soon_as_the_database_is_back(own_server, star
         own_server.start()
     wait_until(lambda: peer.ping() == "ok", 3)
     assert peer.data(create(new_name("s"), "after"))
+
+
+def test_a_clean_stop_after_a_restart_of_the_database_loses_no_access(
+    own_server, start_on_own, connect
+):
+    orchestrator = start_on_own(ACCESS_LOG_FLUSH_SECONDS=600)
+    peer = connect(orchestrator)
+    memory_id = peer.data(create(new_name("s"), "read once"))["memory_id"]
+    own_server.restart("fast")
+    wait_until(lambda: peer.ping() == "ok")
+    assert peer.data(read(memory_id))
+    code, _ = orchestrator.stop()
+    assert code == 0
+    [(running,)] = own_server.rows("SELECT count(*) FROM orchestrators WHERE stopped_at IS NULL")
+    counted = own_server.rows(
+        "SELECT accesses FROM access_log WHERE memory_id = %s AND action = 'read'", memory_id
+    )
+    assert (running, counted) == (0, [(1,)]), orchestrator.errors()
+
+
+def test_who_waits_to_take_over_outlives_a_restart_of_the_database(
+    own_server, start_on_own, connect
+):
+    old = start_on_own()
+    settings = {"METRICS_BIND": "127.0.0.1:0"}
+    new = start_on_own("--take-over", "60", "--bind", old.endpoint, ready=False, **settings)
+    wait_until(lambda: "Warm." in new.errors(), 60)
+    own_server.restart("fast")
+    peer = connect(old)
+    wait_until(lambda: peer.ping() == "ok")
+    assert old.stop()[0] == 0
+    assert connect(new.wait_ready()).data(create(new_name("s"), "after"))
+    wait_until(lambda: "Metrics are at" in new.errors())
