@@ -11,6 +11,7 @@ from typing import Any
 
 import zmq
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from memories.models import Orchestrator as OrchestratorRow
@@ -30,6 +31,7 @@ from zmqbridge.metrics.measuring import Measuring
 from zmqbridge.observer import Observer
 from zmqbridge.patience import DATABASE_AWAY, Patience
 from zmqbridge.server import Server
+from zmqbridge.skew import Skew
 from zmqbridge.tracing import start_tracing
 
 logger = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Orchestrator:
             trace=self._tracing.note if self._tracing else None,
         )
         self._measuring = Measuring()
+        self._skew = Skew()
         self._patience = Patience(config.reconnect_seconds, self._stopping)
         self._server = Server(
             config.server,
@@ -85,7 +88,7 @@ class Orchestrator:
             config,
             accesses=self._accesses,
             patience=self._patience,
-            report=self._write_row,
+            report=self._beat,
             count_writes=self._count_writes,
             count_waiting=self._count_waiting_writes,
             measure=self._measure if config.metrics_bind else None,
@@ -126,7 +129,7 @@ class Orchestrator:
     def _warm_up(self) -> None:
         """All but the server: no request has come yet."""
         sys.setswitchinterval(_SWITCH_SECONDS)
-        self._write_row()
+        self._beat()
         self._listener.start()
         for job in self._jobs:
             job.start()
@@ -177,6 +180,8 @@ class Orchestrator:
             problems["database"] = "The database cannot be reached."
         elif not self._listener.hears:
             problems["cache"] = "Changes cannot be heard; reads go to the database."
+        if clock := self._skew.problem():
+            problems["clock"] = clock
         return problems
 
     def report(self) -> dict[str, Any]:
@@ -191,6 +196,7 @@ class Orchestrator:
             "outbox": self._server.outbox.report(),
             "jobs": {job.name: job.report() for job in self._jobs},
             "accesses_lost": self._accesses.lost,
+            "clock_skew_seconds": self._skew.seconds,
         }
 
     def _count_writes(self) -> int:
@@ -244,6 +250,7 @@ class Orchestrator:
             accesses=self._accesses,
             patience=self._patience,
             measuring=self._measuring,
+            skew=self._skew,
             jobs=self._jobs,
         )
         return MetricsEndpoint(*bind, Families(sources))
@@ -253,7 +260,12 @@ class Orchestrator:
             self._metrics.open()
         return self._measuring()
 
-    def _write_row(self, stopped_at: datetime | None = None) -> None:
+    def _beat(self) -> None:
+        self._skew.measure()
+        self._write_row()
+
+    def _write_row(self, stopped_at: Now | None = None) -> None:
+        """By the database's clock, which tells others whether this one is alive."""
         report = self.report() | {"started_at": self._started_at.isoformat()}
         OrchestratorRow.objects.update_or_create(
             instance=self.instance,
@@ -262,7 +274,7 @@ class Orchestrator:
                 "version": VERSION,
                 "stats": report,
                 "started_at": self._started_at,
-                "seen_at": timezone.now(),
+                "seen_at": Now(),
                 "stopped_at": stopped_at,
             },
         )
@@ -280,7 +292,7 @@ class Orchestrator:
         try:
             while flush_accesses(self._accesses):
                 pass
-            self._write_row(stopped_at=timezone.now())
+            self._write_row(stopped_at=Now())
         except DATABASE_AWAY as error:
             logger.warning("The last accesses could not be written: %s", error)
         finally:

@@ -1,8 +1,6 @@
 """Checks of the database itself: the server, the extension, the tables and their indexes."""
 
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import connection
@@ -18,14 +16,19 @@ from memories.checks import (
 )
 from memories.doctor.findings import Finding, broken, told, warning, well
 from memories.models import EmbeddingModel
+from memories.services.clocks import (
+    HARMFUL_SKEW_SECONDS,
+    NOTICED_SKEW_SECONDS,
+    SKEW_ADVICE,
+    describe_skew,
+    measure_skew,
+)
 from memories.services.indexes import invalid_indexes, missing_indexes
 from memories.services.overview import look_at_database
 from memories.services.vector_index import wants_index
 from memories.startup import leave_the_pool, pending_migrations
 
 _CROWDED_SHARE = 0.9
-_NOTICED_SKEW_SECONDS = 2.0
-_HARMFUL_SKEW_SECONDS = 60.0
 
 
 def look_at_server() -> Iterator[Finding]:
@@ -110,19 +113,19 @@ def look_at_indexes() -> Iterator[Finding]:
 
 
 def look_at_clock() -> list[Finding]:
-    """This machine's against the database's, to within half of the question's way."""
-    began, asked_at = time.monotonic(), datetime.now(UTC)
-    [(theirs,)] = rows("SELECT clock_timestamp()")
-    way_seconds = (time.monotonic() - began) / 2
-    return [judge_skew((theirs - asked_at).total_seconds() - way_seconds)]
+    seconds = measure_skew()
+    if seconds is None:
+        return [
+            warning("The database answers slowly, so that its clock cannot be read.", "Ask again.")
+        ]
+    return [judge_skew(seconds)]
 
 
 def judge_skew(seconds: float) -> Finding:
     """`seconds`: by how much the database's clock is ahead of this machine's."""
-    off = f"The database's clock is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
-    advice = "Run a time service (chrony, systemd-timesyncd) on both machines."
-    if abs(seconds) < _NOTICED_SKEW_SECONDS:
+    off = describe_skew(seconds)
+    if abs(seconds) < NOTICED_SKEW_SECONDS:
         return well("The database's clock and this machine's agree.")
-    if abs(seconds) < _HARMFUL_SKEW_SECONDS:
-        return warning(f"{off} this machine's.", advice)
-    return broken(f"{off} this machine's: memories expire at the wrong time.", advice)
+    if abs(seconds) < HARMFUL_SKEW_SECONDS:
+        return warning(f"{off}.", SKEW_ADVICE)
+    return broken(f"{off}: memories expire at the wrong time.", SKEW_ADVICE)

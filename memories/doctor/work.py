@@ -12,6 +12,7 @@ from memories.changes import rows
 from memories.doctor.findings import Finding, broken, warning, well
 from memories.models import EmbeddingModel
 from memories.services.backups import BackupSeen, see_backups, this_host
+from memories.services.clocks import NOTICED_SKEW_SECONDS, SKEW_ADVICE, describe_skew
 from memories.services.fill_estimate import look_at_fill
 from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
 from memories.services.overview import look_at_queue
@@ -96,12 +97,8 @@ def look_at_orchestrators() -> Iterator[Finding]:
             f"The orchestrator {instance} fell silent without a word.",
             "Look at its log: it was killed, hangs, or has lost the database.",
         )
-    for instance, ahead_seconds in _orchestrators_of_the_future():
-        yield warning(
-            f"The clock of the orchestrator {instance} is {ahead_seconds:.0f} s ahead of the "
-            "database's.",
-            "Run a time service (chrony, systemd-timesyncd) on its machine.",
-        )
+    for instance, seconds in _orchestrators_with_another_time(alive):
+        yield warning(f"{describe_skew(seconds, f'that of {instance}')}.", SKEW_ADVICE)
 
 
 def _judge_backup(last: BackupSeen) -> Finding:
@@ -133,13 +130,13 @@ def _silent_orchestrators() -> list[str]:
     return [instance for (instance,) in found]
 
 
-def _orchestrators_of_the_future() -> list[tuple[str, float]]:
-    return [
-        (instance, seconds)
-        for instance, seconds in rows(
-            """
-            SELECT instance, extract(epoch FROM seen_at - now())::float FROM orchestrators
-            WHERE stopped_at IS NULL AND seen_at > now() + interval '2 seconds'
-            ORDER BY instance"""
-        )
-    ]
+def _orchestrators_with_another_time(alive: list[str]) -> list[tuple[str, float]]:
+    """By how much the database's clock is ahead of theirs, as they measure it."""
+    found = rows(
+        """
+        SELECT instance, (stats->>'clock_skew_seconds')::float FROM orchestrators
+        WHERE instance = ANY(%s) AND abs((stats->>'clock_skew_seconds')::float) > %s
+        ORDER BY instance""",
+        [alive, NOTICED_SKEW_SECONDS],
+    )
+    return [(instance, seconds) for instance, seconds in found]

@@ -230,12 +230,14 @@ def test_memories_that_could_not_be_embedded_and_vectors_that_are_late(installat
     assert "s late" in installation.examine()[1]["embeddings", "warning"]
 
 
-def test_orchestrators_that_fell_silent_or_live_in_the_future(installation):
+def test_orchestrators_that_fell_silent_or_have_another_time(installation):
     installation.sql(ORCHESTRATOR % ("kitchen", "-1 hour"))
     assert "kitchen fell silent" in installation.examine()[1]["orchestrators", "warning"]
     installation.sql("DELETE FROM orchestrators")
-    installation.sql(ORCHESTRATOR % ("attic", "1 hour"))
-    assert "ahead of the database's" in installation.examine()[1]["orchestrators", "warning"]
+    installation.sql(ORCHESTRATOR % ("attic", "0"))
+    installation.sql("UPDATE orchestrators SET stats = '{\"clock_skew_seconds\": 3600.1}'")
+    told = installation.examine()[1]["orchestrators", "warning"]
+    assert "3600.1 s ahead of that of attic" in told
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from zmqbridge.metrics.measuring import Measuring
 from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
 from zmqbridge.patience import Patience
+from zmqbridge.skew import Skew
 
 Samples = Iterable[tuple[str, float]]
 
@@ -44,6 +45,7 @@ class Sources:
     accesses: Accesses
     patience: Patience
     measuring: Measuring
+    skew: Skew
     jobs: Sequence[Job]
 
 
@@ -64,6 +66,11 @@ class Families(Collector):
         yield from _of_cache(self._sources.cache)
         yield from _of_jobs(self._sources.jobs)
         yield from _of_embedder()
+        yield _gauge(
+            "clock_skew_seconds",
+            "By how much the database's clock is ahead of this machine's.",
+            value=self._sources.skew.seconds,
+        )
         yield from _of_database(self._sources.patience, self._sources.measuring)
         yield from _of_measures(self._sources.measuring.latest)
         yield _counter(
