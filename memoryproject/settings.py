@@ -3,6 +3,8 @@
 A value that cannot be right stops the start with one sentence.
 """
 
+import io
+import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -33,10 +35,38 @@ class _Environment(environ.FileAwareEnv):  # type: ignore[misc]  # it has no typ
             raise ImproperlyConfigured(
                 f"{var}_FILE names {error.filename}, which cannot be read: {error.strerror}."
             ) from None
+        except UnicodeDecodeError:
+            raise ImproperlyConfigured(f"{var}_FILE names a file that is not UTF-8.") from None
+
+
+def _read_env_file(path: Path) -> None:
+    """Into the environment, whose own variables win.
+
+    Nothing in it is passed over: where the line of DATABASE_URL cannot be read, memories would go
+    into a fresh embedded database.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ImproperlyConfigured(f"{path} is a link to a file that is not there.") from None
+        return
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{path} is not UTF-8: write it anew as text.") from None
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}.") from None
+    lines = {number: line.strip() for number, line in enumerate(text.splitlines(), 1)}
+    said = {number: line for number, line in lines.items() if line and not line.startswith("#")}
+    for number, line in said.items():
+        if "\0" in line or not re.match(r"(export )?\w+=", line, re.ASCII):
+            raise ImproperlyConfigured(
+                f"Line {number} of {path} sets nothing: write NAME=value, or # before a comment."
+            )
+    environ.Env.read_env(io.StringIO("\n".join(said.values())))
 
 
 env = _Environment()
-environ.Env.read_env(BASE_DIR / ".env")
+_read_env_file(BASE_DIR / ".env")
 
 
 def _whole(name: str, default: int, low: int, high: int) -> int:
@@ -84,27 +114,39 @@ def _choice(name: str, default: str, choices: set[str]) -> str:
 def _kept_secret(path: Path) -> str:
     """The secret key of this installation, made on first use and readable by its owner alone."""
     try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        made.touch(mode=0o600)
-        made.write_text(secrets.token_urlsafe(50))
-        try:
-            path.hardlink_to(made)  # fails where another process was first: its key stands
-        except FileExistsError:
-            pass
-        finally:
-            made.unlink()
+        if not path.exists():
+            _make_secret(path)
         return path.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"The secret key {path} cannot be read: {error.strerror}."
+            f"The secret key {path} can be neither read nor made: {error.strerror}; mend that, or "
+            "name another DATA_DIR."
         ) from error
 
 
+def _make_secret(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    made.touch(mode=0o600)
+    made.write_text(secrets.token_urlsafe(50))
+    try:
+        path.hardlink_to(made)  # fails where another process was first: its key stands
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()
+
+
+def _folder(name: str, default: Path) -> Path:
+    text = env.str(name, default="")
+    try:
+        return Path(text or default).expanduser().resolve()
+    except (OSError, RuntimeError) as error:  # no such user, or links in a circle
+        raise ImproperlyConfigured(f"{name} is {text!r}, which names no folder: {error}") from None
+
+
 # Where everything of this installation lies: embedded database, keys, backups.
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
+DATA_DIR = _folder("DATA_DIR", BASE_DIR / "var")
 
 # The admin
 DEBUG = _flag("DEBUG", False)
@@ -187,14 +229,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_POOL_SIZE = _whole("DATABASE_POOL_SIZE", 16, 4, 500)
 DATABASE_WAIT_SECONDS = _number("DATABASE_WAIT_SECONDS", 30, 0, 3600)
 
-
-def _folder(text: str, name: str) -> Path:
-    return Path(text or DATA_DIR / name).expanduser().resolve()
-
-
 # Its WAL, by which the embedded server is brought back to a point in time
 WAL_ARCHIVE = _flag("WAL_ARCHIVE", False)
-ARCHIVE_DIR = _folder(env.str("ARCHIVE_DIR", default=""), "archive")
+ARCHIVE_DIR = _folder("ARCHIVE_DIR", DATA_DIR / "archive")
 ARCHIVE_SECONDS = _whole("ARCHIVE_SECONDS", 60, 1, 86_400)
 if WAL_ARCHIVE and env.str("DATABASE_URL", default=""):
     raise ImproperlyConfigured(
@@ -286,7 +323,7 @@ def _schedule(text: str) -> str:
 
 
 # Backups
-BACKUP_DIR = _folder(env.str("BACKUP_DIR", default=""), "backups")
+BACKUP_DIR = _folder("BACKUP_DIR", DATA_DIR / "backups")
 BACKUP_SCHEDULE = _schedule(env.str("BACKUP_SCHEDULE", default="").strip())
 BACKUP_KEEP_COUNT = _whole("BACKUP_KEEP_COUNT", 7, 1, 100_000)
 BACKUP_KEEP_DAYS = _number("BACKUP_KEEP_DAYS", 0, 0, 36_500)

@@ -24,6 +24,7 @@ from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
 from zmqbridge.patience import Patience
 from zmqbridge.payloads import BatchCreatePayload, CreatePayload
+from zmqbridge.skew import Skew
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "protocol.md").read_text()
@@ -253,6 +254,7 @@ def exported_families():
             accesses=Accesses(),
             patience=Patience(1, Event()),
             measuring=Measuring(),
+            skew=Skew(),
             jobs=[],
         )
     ).collect()

@@ -33,11 +33,11 @@ def environment(**settings):
     return {**os.environ, **fresh, **{name: str(value) for name, value in settings.items()}}
 
 
-def run_command(*arguments, seconds=START_SECONDS, typed="", **settings):
+def run_command(*arguments, seconds=START_SECONDS, typed="", repository=REPOSITORY, **settings):
     """A finished `manage.py …` process."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=REPOSITORY,
+        cwd=repository,
         env=environment(**settings),
         input=typed,
         capture_output=True,

@@ -1,6 +1,8 @@
+import shutil
+
 import pytest
 
-from .processes import run_command, wait_until
+from .processes import REPOSITORY, run_command, wait_until
 from .wire import create, new_name, read
 
 
@@ -82,10 +84,62 @@ def test_a_database_that_comes_up_late_is_waited_for(own_server, start_on_own, c
         ("GRACE_SECONDS", "0"),
         ("DATABASE_URL", "mysql://memories@127.0.0.1/memories"),
         ("DATABASE_URL", "nonsense"),
+        ("BACKUP_DIR", "~nosuchuser/backups"),
+        ("ARCHIVE_DIR", "~nosuchuser/archive"),
+        ("DATA_DIR", "~nosuchuser/memories"),
     ],
 )
 def test_a_value_that_cannot_be_right_stops_the_start(server, name, value):
     assert name in start_in_vain(server, **{name: value})
+
+
+@pytest.mark.parametrize("secret_key", ["", "given"])
+def test_a_data_dir_that_cannot_be_made_stops_the_start(server, secret_key, tmp_path):
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "memories"
+    said = start_in_vain(server, DATA_DIR=folder, SECRET_KEY=secret_key)
+    assert str(folder) in said
+
+
+@pytest.fixture
+def release(tmp_path):
+    """The program in a folder of its own, so that it can have a .env of its own."""
+    shutil.copy(REPOSITORY / "manage.py", tmp_path)
+    shutil.copytree(REPOSITORY / "memoryproject", tmp_path / "memoryproject")
+    for package in ("memories", "zmqbridge"):
+        (tmp_path / package).symlink_to(REPOSITORY / package)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"LOG_LEVEL=INFO\nDATABASE_URL\n", "Line 2 of"),
+        (b"DATABASE_URL : postgresql://memories@127.0.0.1/memories\n", "Line 1 of"),
+        (b"DATABASE_URL=postgresql://m\xe4dchen@127.0.0.1/memories\n", "is not UTF-8"),
+        ("directory", "Is a directory"),
+        ("link", "a link to a file that is not there"),
+    ],
+)
+def test_a_file_of_settings_that_is_half_written_stops_the_start(server, release, content, why):
+    """Else DATABASE_URL would be unset, and memories go into a new database."""
+    file = release / ".env"
+    if content == "directory":
+        file.mkdir()
+    elif content == "link":
+        file.symlink_to(release / "gone.env")
+    else:
+        file.write_bytes(content)
+    said = sentence_of(run_command("check", repository=release, **server.settings))
+    assert str(file) in said
+    assert why in said
+
+
+def test_a_file_of_settings_may_have_comments_and_quotes(server, release):
+    text = "\ufeff# ours\n\n  # indented\nexport LANE_CAPACITY='lots'\n"
+    (release / ".env").write_text(text)
+    said = sentence_of(run_command("check", repository=release, **server.settings))
+    assert said.startswith("LANE_CAPACITY is 'lots'")
 
 
 def test_a_language_that_postgresql_does_not_know_stops_the_start(server):
