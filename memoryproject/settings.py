@@ -148,6 +148,10 @@ def _folder(name: str, default: Path) -> Path:
 # Where everything of this installation lies: embedded database, keys, backups.
 DATA_DIR = _folder("DATA_DIR", BASE_DIR / "var")
 
+# Where secrets come from files, for the doctor
+_NAMED_FILES = (f"{name}_FILE" for name in ("DATABASE_URL", "SECRET_KEY", "OPENAI_API_KEY"))
+SECRET_FILES = [Path(file) for name in _NAMED_FILES if (file := env.str(name, default=""))]
+
 # The admin
 DEBUG = _flag("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret(DATA_DIR / "secret_key")

@@ -73,7 +73,7 @@ def _look_at_metrics(host: str, port: int) -> Finding:
     where = f"{host}:{port}"
     reached_at = _EVERYWHERE.get(host, host)
     if port == 0 or not _listens(reached_at, port):
-        return well(f"The port of the metrics, {where}, is free.")
+        return _try_to_listen(host, port)
     url = f"http://{f'[{reached_at}]' if ':' in reached_at else reached_at}:{port}/metrics"
     with suppress(URLError, OSError, ValueError), urlopen(url, timeout=_ANSWER_SECONDS) as page:
         if b"memories_build_info" in page.read():
@@ -82,6 +82,18 @@ def _look_at_metrics(host: str, port: int) -> Finding:
         f"The port of the metrics, {where}, is taken by something else.",
         "Stop it, or name another address in METRICS_BIND.",
     )
+
+
+def _try_to_listen(host: str, port: int) -> Finding:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server((str(address[0]), port), family=family).close()
+    except OSError as error:
+        return broken(
+            f"The metrics cannot be served at {host}:{port}: {error.strerror}.",
+            "Name an address of this machine in METRICS_BIND, on a free port.",
+        )
+    return well(f"The port of the metrics, {host}:{port}, is free.")
 
 
 def _listens(host: str, port: int) -> bool:

@@ -63,7 +63,7 @@ def told(messages: Iterable[CheckMessage], otherwise: str) -> list[Finding]:
 
 
 def examine(todo: Iterable[Check]) -> Iterator[tuple[Check, Finding]]:
-    """Make the checks in their order; a database that fails one is a finding of that one."""
+    """Make the checks in their order; a database or a file that fails one is a finding of it."""
     broken_ones: set[str] = set()
     for check in todo:
         for finding in _look(check, broken_ones):
@@ -78,7 +78,7 @@ def _look(check: Check, broken_ones: set[str]) -> list[Finding]:
         return [warning("Not looked at.", f"First mend what is said of the {check.needs}.")]
     try:
         return list(check.look())
-    except (DatabaseError, InterfaceError, ImproperlyConfigured) as error:
+    except (DatabaseError, InterfaceError, ImproperlyConfigured, OSError) as error:
         connection.close()
         why = " ".join(str(error).split()).rstrip(".?")
         return [broken(f"It cannot be looked at: {why}.", "Mend what this names.")]

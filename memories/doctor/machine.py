@@ -12,11 +12,15 @@ from django.core.checks import run_checks
 from django.template.defaultfilters import filesizeformat
 
 from memories.doctor.findings import Finding, broken, told, warning, well
+from memories.embedders.errors import EmbedderLoadError
+from memories.embedders.loading import load_embedder
 
 _MIN_FREE_BYTES = 256 << 20  # 16 segments of WAL
 _LOW_FREE_BYTES = 2 << 30
 _LOW_FREE_SHARE = 0.05
 _PROBE_BYTES = 1 << 16
+# Of a container: the engine lets its account read them, by whatever mode.
+_MOUNTED_SECRETS = Path("/run/secrets")
 
 
 def look_at_settings() -> list[Finding]:
@@ -36,6 +40,17 @@ def look_at_keys() -> Iterator[Finding]:
     yield from problems
     if not problems:
         yield well(f"Closed to other accounts: {', '.join(map(str, seen)) or 'no file is kept'}.")
+
+
+def look_at_embedder() -> list[Finding]:
+    """Loaded as a start does, which it would stop."""
+    try:
+        embedder = load_embedder(settings.EMBEDDER, settings.DATA_DIR, settings.EMBEDDER_OPTIONS)
+    except EmbedderLoadError as error:
+        advice = "Mend what it names, or choose another EMBEDDER."
+        return [broken(f"The embedder does not load: {str(error).rstrip('.')}.", advice)]
+    embedder.close()
+    return [well(f"The embedder {settings.EMBEDDER} loads.")]
 
 
 def _folders() -> Iterator[tuple[str, Path]]:
@@ -86,7 +101,7 @@ def _key_files() -> Iterable[Path]:
         settings.BASE_DIR / ".env",
     ]
     named = [Path(settings.BACKUP_KEY_FILE)] if settings.BACKUP_KEY_FILE else []
-    return [*(path for path in kept if path.exists()), *named]
+    return [*(path for path in kept if path.exists()), *named, *settings.SECRET_FILES]
 
 
 def _key_problem(path: Path) -> Finding | None:
@@ -101,6 +116,8 @@ def _key_problem(path: Path) -> Finding | None:
         )
     if is_empty and path.name != ".env":
         return broken(f"The file {path} is empty.", "Bring it back from where a copy is kept.")
+    if _MOUNTED_SECRETS in path.parents:
+        return None
     if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = stat.filemode(status.st_mode)
         return warning(f"The file {path} is open to other accounts ({mode}).", f"chmod 600 {path}")

@@ -181,6 +181,11 @@ def test_keys_that_others_can_read_and_keys_that_are_gone(examine, tmp_path):
     assert code == 1
     assert f"chmod 600 {secret}" in found["keys", "warning"]
     assert "gone.key" in found["keys", "broken"]
+    named = tmp_path / "named"
+    named.write_text("open")
+    named.chmod(0o644)
+    told = examine(SECRET_KEY_FILE=named)[1]["keys", "warning"]
+    assert f"chmod 600 {named}" in told
     secret.chmod(0o600)
     secret.write_text("")
     assert "is empty" in examine()[1]["keys", "broken"]
@@ -193,6 +198,23 @@ def test_ports_that_something_else_holds(examine):
         assert f"tcp://{address} is taken" in found["endpoints", "broken"]
         found = examine(METRICS_BIND=address)[1]
         assert "METRICS_BIND" in found["endpoints", "broken"]
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:9570", "no-such-host.invalid:9570"])
+def test_metrics_on_an_address_of_another_machine(examine, address):
+    told = examine(METRICS_BIND=address)[1]["endpoints", "broken"]
+    assert f"The metrics cannot be served at {address}: " in told
+
+
+def test_an_embedder_that_does_not_load(examine):
+    told = examine(EMBEDDER="openai", OPENAI_BASE_URL="")[1]["embedder", "broken"]
+    assert "needs a base URL" in told
+
+
+def test_a_file_that_cannot_even_be_looked_for(examine, tmp_path):
+    found = examine(DATA_DIR=tmp_path / ("x" * 300))[1]
+    assert "File name too long" in found["disks", "broken"]
+    assert "File name too long" in found["keys", "broken"]
 
 
 def test_settings_that_weaken_and_settings_that_cannot_be_right(examine):

@@ -15,6 +15,7 @@ CHECKS = (
     Check("settings", machine.look_at_settings),
     Check("disks", machine.look_at_disks),
     Check("keys", machine.look_at_keys),
+    Check("embedder", machine.look_at_embedder, needs="disks"),
     Check("endpoints", ports.look_at_endpoints, needs="settings"),
     Check("database", database.look_at_server),
     Check("clock", database.look_at_clock, needs="database"),
