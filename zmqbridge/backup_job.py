@@ -19,6 +19,20 @@ from zmqbridge.config import BackupConfig
 logger = logging.getLogger(__name__)
 
 _RETRY = timedelta(minutes=15)
+_LONGEST_BACKUP = timedelta(hours=2)
+
+
+def trouble(schedule: str) -> str:
+    """What is wrong with the scheduled backups, or "": one failed, or was due and is not there."""
+    if failure := last_failure():
+        return f"The last try, at {failure.at:%F %R}, failed: {failure.reason}"
+    last = last_backup()
+    if last is None:
+        return "No good backup was made yet."
+    due = next(CronSim(schedule, timezone.now() - _LONGEST_BACKUP, reverse=True))
+    if last.made_at < due:
+        return f"The backup that was due at {due:%F %R} was not made."
+    return ""
 
 
 class BackupWork:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from memories.changes import rows
 from memories.services.backups import Kind, last_backup, last_failure
-from memories.services.embedding import MAX_ATTEMPTS
-from memories.services.filling import count_tasks
+from memories.services.overview import look_at_queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,8 @@ class BackupMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """`table_rows` are PostgreSQL's running estimates, soft-deleted rows included.
-    `embeddings_oldest_seconds`: how long the task that is due longest has been due."""
+    """`table_rows` are PostgreSQL's estimates, soft-deleted rows included. Of embeddings those that
+    wait and those set aside are counted up to MOST_COUNTED + 1."""
 
     table_rows: dict[str, int] = field(default_factory=dict)
     embeddings_waiting: int = 0
@@ -38,15 +37,15 @@ class Measures:
 
 
 def measure_database() -> Measures:
-    waiting, set_aside = count_tasks()
+    queue = look_at_queue()
     [(database_bytes, max_connections)] = rows(
         "SELECT pg_database_size(current_database()), current_setting('max_connections')::int"
     )
     return Measures(
         table_rows=_estimate_rows(),
-        embeddings_waiting=waiting,
-        embeddings_set_aside=set_aside,
-        embeddings_oldest_seconds=_oldest_due_seconds(),
+        embeddings_waiting=queue.waiting,
+        embeddings_set_aside=queue.set_aside,
+        embeddings_oldest_seconds=queue.oldest_seconds,
         database_bytes=database_bytes,
         connections=_count_connections(),
         max_connections=max_connections,
@@ -67,25 +66,18 @@ def _measure_backup(kind: Kind) -> BackupMeasures:
 
 
 def _estimate_rows() -> dict[str, int]:
+    """The running count is gone after a crash; what the last vacuum counted is not."""
     return dict(
         rows(
             """
-            SELECT relname, n_live_tup FROM pg_stat_user_tables
-            WHERE relid IN ('memory_entries'::regclass, 'sessions'::regclass,
+            SELECT c.relname, greatest(c.reltuples, s.n_live_tup)::bigint
+            FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
+            WHERE s.relid IN ('memory_entries'::regclass, 'sessions'::regclass,
                 'revisions'::regclass, 'embeddings'::regclass, 'access_log'::regclass,
                 'request_keys'::regclass, 'relationships'::regclass)
-            ORDER BY relname"""
+            ORDER BY c.relname"""
         )
     )
-
-
-def _oldest_due_seconds() -> float:
-    [(seconds,)] = rows(
-        f"""
-        SELECT coalesce(extract(epoch FROM now() - min(t.due_at)), 0)::float
-        FROM embedding_tasks t WHERE t.due_at <= now() AND t.attempts < {MAX_ATTEMPTS}"""
-    )
-    return float(seconds)
 
 
 def _count_connections() -> dict[str, int]:

@@ -1,6 +1,8 @@
 import os
+import re
 import signal
 import time
+import urllib.request
 
 import pytest
 
@@ -165,3 +167,19 @@ def test_who_waits_to_take_over_outlives_a_restart_of_the_database(
     assert old.stop()[0] == 0
     assert connect(new.wait_ready()).data(create(new_name("s"), "after"))
     wait_until(lambda: "Metrics are at" in new.errors())
+
+
+def test_rows_are_still_counted_after_a_crash(own_server, start_on_own, connect):
+    first = start_on_own()
+    for number in range(5):
+        connect(first).data(create(new_name("s"), str(number)))
+    own_server.rows("ANALYZE memory_entries")
+    assert first.stop()[0] == 0
+    own_server.kill()
+    own_server.start()
+    second = start_on_own(METRICS_BIND="127.0.0.1:0")
+    [url] = re.findall(r"Metrics are at (\S+)", wait_until(second.errors))
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        told = reply.read().decode()
+    [rows] = re.findall(r'^memories_table_rows{table="memory_entries"} (\S+)', told, re.M)
+    assert float(rows) >= 5

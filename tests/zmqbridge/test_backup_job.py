@@ -1,12 +1,21 @@
 """The backup job: which commands it runs, and how a failure is told and waited out."""
 
 import sys
+from datetime import timedelta
 from threading import Event
 
 import pytest
+from django.utils import timezone
 
-from memories.services.backups import Kind, last_backup, last_failure
-from zmqbridge.backup_job import BackupWork
+from memories.services.backups import (
+    BackupSeen,
+    Kind,
+    last_backup,
+    last_failure,
+    record_backup,
+    record_failure,
+)
+from zmqbridge.backup_job import BackupWork, trouble
 from zmqbridge.config import BackupConfig
 
 
@@ -48,3 +57,19 @@ def test_a_failure_is_kept_and_not_tried_again_at_once(work, caplog):
     assert failure.reason == "backup: The disk is full."
     assert "The backup failed: The disk is full." in caplog.text
     assert last_backup() is None
+
+
+def test_a_backup_that_was_never_made_is_late_or_failed_is_trouble(db):
+    hourly = "0 * * * *"
+
+    def record(hours_ago):
+        made_at = timezone.now() - timedelta(hours=hours_ago)
+        record_backup(BackupSeen(kind="dump", made_at=made_at, host="h", path="p", size_bytes=1))
+
+    assert trouble(hourly) == "No good backup was made yet."
+    record(hours_ago=4)
+    assert "was not made" in trouble(hourly)
+    record(hours_ago=1)
+    assert trouble(hourly) == ""
+    record_failure(Kind.DUMP, timezone.now(), "The disk is full.")
+    assert trouble(hourly).endswith("failed: The disk is full.")

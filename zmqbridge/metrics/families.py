@@ -205,11 +205,13 @@ def _of_measures(measures: Measures) -> Iterator[Metric]:
         measures.table_rows.items(),
     )
     yield _gauge(
-        "embeddings_waiting", "Vectors still to be made.", value=measures.embeddings_waiting
+        "embeddings_waiting",
+        "Vectors still to be made; counted up to 1001.",
+        value=measures.embeddings_waiting,
     )
     yield _gauge(
         "embeddings_set_aside",
-        "Memories whose vector failed too often.",
+        "Memories whose vector failed too often; counted up to 1001.",
         value=measures.embeddings_set_aside,
     )
     yield _gauge(

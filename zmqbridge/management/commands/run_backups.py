@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from memories.services.backups import last_failure
+from zmqbridge.backup_job import trouble
 from zmqbridge.config import read_config
 from zmqbridge.jobs import make_backup_job
 from zmqbridge.management.signals import stop_on_signals
@@ -19,17 +19,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--check",
             action="store_true",
-            help="only look at the last try, and end with an exit code that is not 0 if it failed",
+            help="only look; the exit code is not 0 where a backup failed or is late",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["check"]:
-            if failure := last_failure():
-                raise CommandError(f"The last try, at {failure.at:%F %R}, failed: {failure.reason}")
-            return
         config = read_config(settings).backup
         if not config.schedule:
             raise CommandError("BACKUP_SCHEDULE is not set: give it a line of cron, as 15 3 * * *.")
+        if options["check"]:
+            if wrong := trouble(config.schedule):
+                raise CommandError(wrong)
+            return
         stop = stop_on_signals()
         job = make_backup_job(config, stop)
         job.start()
