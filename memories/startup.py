@@ -56,7 +56,7 @@ def prepare_database(*, migrate: bool, stop: Event) -> list[str]:
         raise CommandError(str(error)) from error
     problems = [*durability_problems(), *archive_problems()]
     weakened = [f"{problem.msg} {problem.hint}" for problem in problems]
-    return [*weakened, *model_warnings]
+    return [*_of_newer_tables(), *weakened, *model_warnings]
 
 
 def leave_the_pool() -> None:
@@ -125,6 +125,23 @@ def pending_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [str(migration) for migration, _ in plan]
+
+
+def newer_migrations() -> list[str]:
+    """Those that a later version has applied and this one does not know."""
+    loader = MigrationExecutor(connection).loader
+    unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
+    return sorted(name for app, name in unknown if app == "memories")
+
+
+def _of_newer_tables() -> list[str]:
+    """No refusal: where the version before can still serve, going back is the operator's right."""
+    if not (newer := newer_migrations()):
+        return []
+    return [
+        f"The tables are of a newer version: this one does not know {', '.join(newer)}. What it "
+        "writes may lack what that version needs: run that version."
+    ]
 
 
 def _check_migrated() -> None:

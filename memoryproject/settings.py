@@ -1,17 +1,13 @@
-"""The settings, and the only reader of the environment. `.env.example` lists every variable.
+"""The settings, and alone in reading the environment. `.env.example` lists every variable.
 
 A value that cannot be right stops the start with one sentence.
 """
 
-import io
-import re
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import environ
 from cronsim import CronSim, CronSimError
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
@@ -21,52 +17,13 @@ from memories.embedders.options import EmbedderOptions, OpenAiOptions
 from memories.logs import log_settings
 from memories.services.ages import Ages
 from memories.services.weights import Weights, read_weights
+from memoryproject.environment import Environment, kept_secret, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-class _Environment(environ.FileAwareEnv):  # type: ignore[misc]  # it has no types
-    """NAME, or the content of the file that NAME_FILE names: so secrets come into containers."""
-
-    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().get_value(var, *args, **kwargs)
-        except OSError as error:
-            raise ImproperlyConfigured(
-                f"{var}_FILE names {error.filename}, which cannot be read: {error.strerror}."
-            ) from None
-        except UnicodeDecodeError:
-            raise ImproperlyConfigured(f"{var}_FILE names a file that is not UTF-8.") from None
-
-
-def _read_env_file(path: Path) -> None:
-    """Into the environment, whose own variables win.
-
-    Nothing in it is passed over: where the line of DATABASE_URL cannot be read, memories would go
-    into a fresh embedded database.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise ImproperlyConfigured(f"{path} is a link to a file that is not there.") from None
-        return
-    except UnicodeDecodeError:
-        raise ImproperlyConfigured(f"{path} is not UTF-8: write it anew as text.") from None
-    except OSError as error:
-        raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}.") from None
-    lines = {number: line.strip() for number, line in enumerate(text.splitlines(), 1)}
-    said = {number: line for number, line in lines.items() if line and not line.startswith("#")}
-    for number, line in said.items():
-        if "\0" in line or not re.match(r"(export )?\w+=", line, re.ASCII):
-            raise ImproperlyConfigured(
-                f"Line {number} of {path} sets nothing: write NAME=value, or # before a comment."
-            )
-    environ.Env.read_env(io.StringIO("\n".join(said.values())))
-
-
-env = _Environment()
-_read_env_file(BASE_DIR / ".env")
+env = Environment()
+read_env_file(BASE_DIR / ".env")
 
 
 def _whole(name: str, default: int, low: int, high: int) -> int:
@@ -111,42 +68,15 @@ def _choice(name: str, default: str, choices: set[str]) -> str:
     return value
 
 
-def _kept_secret(path: Path) -> str:
-    """The secret key of this installation, made on first use and readable by its owner alone."""
+def _folder(name: str, path: str | Path) -> Path:
     try:
-        if not path.exists():
-            _make_secret(path)
-        return path.read_text().strip()
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"The secret key {path} can be neither read nor made: {error.strerror}; mend that, or "
-            "name another DATA_DIR."
-        ) from error
-
-
-def _make_secret(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    made.touch(mode=0o600)
-    made.write_text(secrets.token_urlsafe(50))
-    try:
-        path.hardlink_to(made)  # fails where another process was first: its key stands
-    except FileExistsError:
-        pass
-    finally:
-        made.unlink()
-
-
-def _folder(name: str, default: Path) -> Path:
-    text = env.str(name, default="")
-    try:
-        return Path(text or default).expanduser().resolve()
+        return Path(path).expanduser().resolve()
     except (OSError, RuntimeError) as error:  # no such user, or links in a circle
-        raise ImproperlyConfigured(f"{name} is {text!r}, which names no folder: {error}") from None
+        raise ImproperlyConfigured(f"{name} is {path}, which names no folder: {error}") from None
 
 
 # Where everything of this installation lies: embedded database, keys, backups.
-DATA_DIR = _folder("DATA_DIR", BASE_DIR / "var")
+DATA_DIR = _folder("DATA_DIR", env.str("DATA_DIR", default=str(BASE_DIR / "var")))
 
 # Where secrets come from files, for the doctor
 _NAMED_FILES = (f"{name}_FILE" for name in ("DATABASE_URL", "SECRET_KEY", "OPENAI_API_KEY"))
@@ -154,7 +84,7 @@ SECRET_FILES = [Path(file) for name in _NAMED_FILES if (file := env.str(name, de
 
 # The admin
 DEBUG = _flag("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or _kept_secret(DATA_DIR / "secret_key")
+SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS", "")
 SECURE_PROXY_SSL_HEADER = (
@@ -235,7 +165,7 @@ DATABASE_WAIT_SECONDS = _number("DATABASE_WAIT_SECONDS", 30, 0, 3600)
 
 # Its WAL, by which the embedded server is brought back to a point in time
 WAL_ARCHIVE = _flag("WAL_ARCHIVE", False)
-ARCHIVE_DIR = _folder("ARCHIVE_DIR", DATA_DIR / "archive")
+ARCHIVE_DIR = _folder("ARCHIVE_DIR", env.str("ARCHIVE_DIR", default="") or DATA_DIR / "archive")
 ARCHIVE_SECONDS = _whole("ARCHIVE_SECONDS", 60, 1, 86_400)
 if WAL_ARCHIVE and env.str("DATABASE_URL", default=""):
     raise ImproperlyConfigured(
@@ -327,7 +257,7 @@ def _schedule(text: str) -> str:
 
 
 # Backups
-BACKUP_DIR = _folder("BACKUP_DIR", DATA_DIR / "backups")
+BACKUP_DIR = _folder("BACKUP_DIR", env.str("BACKUP_DIR", default="") or DATA_DIR / "backups")
 BACKUP_SCHEDULE = _schedule(env.str("BACKUP_SCHEDULE", default="").strip())
 BACKUP_KEEP_COUNT = _whole("BACKUP_KEEP_COUNT", 7, 1, 100_000)
 BACKUP_KEEP_DAYS = _number("BACKUP_KEEP_DAYS", 0, 0, 36_500)

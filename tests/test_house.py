@@ -50,7 +50,7 @@ def test_settings_alone_read_the_environment():
         for path in python_files(*PACKAGES)
         if re.search(r"os\.environ\[|os\.getenv|environ\.Env", path.read_text())
     ]
-    assert readers == ["memoryproject/settings.py"]
+    assert readers == ["memoryproject/environment.py"]
 
 
 def test_the_readme_tells_every_setting_with_its_default():

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from memories.changes import rows
 from memories.checks import (
@@ -26,7 +24,7 @@ from memories.services.clocks import (
 from memories.services.indexes import invalid_indexes, missing_indexes
 from memories.services.overview import look_at_database
 from memories.services.vector_index import wants_index
-from memories.startup import leave_the_pool, pending_migrations
+from memories.startup import leave_the_pool, newer_migrations, pending_migrations
 
 _CROWDED_SHARE = 0.9
 
@@ -69,10 +67,7 @@ def look_at_durability() -> list[Finding]:
 
 
 def look_at_migrations() -> list[Finding]:
-    executor = MigrationExecutor(connection)
-    foreign = set(executor.loader.applied_migrations) - set(executor.loader.disk_migrations)
-    newer = sorted(name for app, name in foreign if app == "memories")
-    if newer:
+    if newer := newer_migrations():
         return [
             broken(
                 f"The tables are of a newer version: this one does not know {', '.join(newer)}.",

@@ -153,6 +153,20 @@ def test_tables_that_are_missing_are_named_without_migrations(server):
     assert "manage.py migrate" in sentence_of(run_command(*arguments, **settings))
 
 
+def test_tables_of_a_newer_version_are_served_with_a_warning(server, start):
+    server.rows("CREATE DATABASE newer", database="postgres")
+    settings = {**server.settings, "DATABASE_URL": server.url("newer")}
+    prepared = run_command("prepare_database", **settings)
+    assert prepared.returncode == 0, prepared.stderr
+    assert "newer version" not in prepared.stderr
+    server.rows(
+        "INSERT INTO django_migrations VALUES (9999, 'memories', '9999_new', now())",
+        database="newer",
+    )
+    served = start(**settings)
+    assert "The tables are of a newer version: this one does not know 9999_new" in served.errors()
+
+
 def test_a_database_of_another_encoding_is_refused(server):
     server.rows(
         "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
