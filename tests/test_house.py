@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("memoryproject", "memories", "zmqbridge")
@@ -106,8 +107,12 @@ def pins():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     lines += (ROOT / "requirements-dev.txt").read_text().splitlines()
     lines += (ROOT / "requirements-traces.txt").read_text().splitlines()
-    wanted = (line.partition("#")[0].strip() for line in lines)
-    return [line for line in wanted if line and not line.startswith("-r")]
+    wanted = (line.partition("#")[0].partition(";") for line in lines)
+    return [
+        pin.strip()
+        for pin, _, marker in wanted
+        if pin.strip() and not pin.startswith("-r") and (not marker or Marker(marker).evaluate())
+    ]
 
 
 def canonical(name):

