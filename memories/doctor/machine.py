@@ -14,6 +14,7 @@ from django.template.defaultfilters import filesizeformat
 from memories.doctor.findings import Finding, broken, told, warning, well
 from memories.embedders.errors import EmbedderLoadError
 from memories.embedders.loading import load_embedder
+from memories.services.disks import kept_folders
 
 _MIN_FREE_BYTES = 256 << 20  # 16 segments of WAL
 _LOW_FREE_BYTES = 2 << 30
@@ -29,7 +30,7 @@ def look_at_settings() -> list[Finding]:
 
 def look_at_disks() -> Iterator[Finding]:
     """Each folder that is written to: it exists, takes a file, and has room."""
-    for name, folder in _folders():
+    for name, folder in kept_folders():
         yield _probe(name, folder)
 
 
@@ -51,14 +52,6 @@ def look_at_embedder() -> list[Finding]:
         return [broken(f"The embedder does not load: {str(error).rstrip('.')}.", advice)]
     embedder.close()
     return [well(f"The embedder {settings.EMBEDDER} loads.")]
-
-
-def _folders() -> Iterator[tuple[str, Path]]:
-    yield "DATA_DIR", settings.DATA_DIR
-    if settings.BACKUP_SCHEDULE:
-        yield "BACKUP_DIR", settings.BACKUP_DIR
-    if settings.WAL_ARCHIVE:
-        yield "ARCHIVE_DIR", settings.ARCHIVE_DIR
 
 
 def _probe(name: str, folder: Path) -> Finding:

@@ -4,13 +4,15 @@ import socket
 import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import settings as project_settings
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from memories.services.backups import BackupSeen, record_backup
+from memories.services.disks import measure_disks
 from memories.services.measures import measure_database
 from tests.factories import SESSION, Peer, create, wait_until
 from zmqbridge.config import read_config
@@ -38,7 +40,9 @@ class Scraped:
 
 @pytest.fixture
 def serving(transactional_db):
-    config = replace(read_config(settings, ("tcp://127.0.0.1:0",)), metrics_bind=("127.0.0.1", 0))
+    config = replace(
+        read_config(project_settings, ("tcp://127.0.0.1:0",)), metrics_bind=("127.0.0.1", 0)
+    )
     orchestrator = Orchestrator(config)
     [endpoint] = orchestrator.start()
     peer = Peer(endpoint)
@@ -98,7 +102,7 @@ def test_a_taken_port_is_said_once_and_tried_again(caplog):
 
 def test_an_orchestrator_serves_without_its_metrics(transactional_db):
     with socket.create_server(("127.0.0.1", 0)) as other:
-        config = read_config(settings, ("tcp://127.0.0.1:0",))
+        config = read_config(project_settings, ("tcp://127.0.0.1:0",))
         orchestrator = Orchestrator(replace(config, metrics_bind=other.getsockname()))
         [endpoint] = orchestrator.start()
         peer = Peer(endpoint)
@@ -115,3 +119,16 @@ def test_the_age_of_backups_can_be_seen(db):
     assert backups.keys() == {"dump", "base"}
     assert backups["dump"].made_timestamp_seconds == made_at.timestamp()
     assert (backups["base"].bytes, backups["base"].failed) == (7, False)
+
+
+def test_the_room_on_disks_is_told_of_folders_that_are_yet_to_be_made(serving, settings, tmp_path):
+    orchestrator, _ = serving
+    told = Scraped(orchestrator.metrics_url)
+    size = told("disk_size_bytes", folder="DATA_DIR")
+    assert 0 < told("disk_free_bytes", folder="DATA_DIR") <= size
+    settings.BACKUP_SCHEDULE = "15 3 * * *"
+    settings.BACKUP_DIR = tmp_path / "to be" / "made"
+    settings.DATA_DIR = Path("/proc/self/environ/no folder")
+    [disk] = measure_disks()
+    assert disk.folder == "BACKUP_DIR"
+    assert 0 < disk.free_bytes <= disk.size_bytes

@@ -17,6 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from memories.logs import LineHandler
+from memories.services.disks import Disk
 from memories.services.embedder_use import uses
 from memories.services.measures import Measures
 from zmqbridge import VERSION
@@ -71,6 +72,7 @@ class Families(Collector):
             "By how much the database's clock is ahead of this machine's.",
             value=self._sources.skew.seconds,
         )
+        yield from _of_disks(self._sources.measuring.disks)
         yield from _of_database(self._sources.patience, self._sources.measuring)
         yield from _of_measures(self._sources.measuring.latest)
         yield _counter(
@@ -185,6 +187,13 @@ def _of_embedder() -> Iterator[Metric]:
     for name, text in by_kind:
         samples = [(str(kind), getattr(use, name)) for kind, use in told.items()]
         yield _counter(f"embedder_{name}", text, "kind", samples)
+
+
+def _of_disks(disks: Sequence[Disk]) -> Iterator[Metric]:
+    free = [(disk.folder, disk.free_bytes) for disk in disks]
+    size = [(disk.folder, disk.size_bytes) for disk in disks]
+    yield _gauge("disk_free_bytes", "Room on the disk of a folder that is used.", "folder", free)
+    yield _gauge("disk_size_bytes", "The size of that disk.", "folder", size)
 
 
 def _of_database(patience: Patience, measuring: Measuring) -> Iterator[Metric]:
