@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Func, IntegerField, Q, QuerySet
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from memories.admin.expressions import beginning
 from memories.admin.filters import ChoiceFilter
@@ -55,22 +56,24 @@ class EmbeddingAdmin(_OfMemoryAdmin):
 
 
 class TaskFilter(ChoiceFilter):
-    title = "state"
+    title = _("state")
     parameter_name = "state"
-    labels = {"waiting": "Waiting", "failed": "Set aside"}
+    labels = {"waiting": _("Waiting"), "failing": _("Failing"), "failed": _("Set aside")}
 
     def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
         if value == "failed":
             return queryset.filter(attempts__gte=MAX_ATTEMPTS)
+        if value == "failing":
+            queryset = queryset.exclude(error="")
         return queryset.filter(attempts__lt=MAX_ATTEMPTS) if value else queryset
 
 
 @admin.register(EmbeddingTask)
 class EmbeddingTaskAdmin(_OfMemoryAdmin):
     list_filter = (TaskFilter,)
-    list_display = ("id", "of_memory", "model", "due_at", "attempts", "what_failed")
-    list_fields = ("owner_id", "memory_id", "model__name", "due_at", "attempts")
-    fields = ("of_memory", "owner_id", "model", "due_at", "attempts", "error")
+    list_display = ("id", "of_memory", "model", "queued_at", "due_at", "attempts", "what_failed")
+    list_fields = ("owner_id", "memory_id", "model__name", "queued_at", "due_at", "attempts")
+    fields = ("of_memory", "owner_id", "model", "queued_at", "due_at", "attempts", "error")
 
     def for_list(self, queryset: QuerySet[Any]) -> Any:
         return super().for_list(queryset).annotate(error_beginning=beginning("error"))

@@ -21,6 +21,7 @@ from memories.admin.traffic import measure_traffic
 from memories.models import Orchestrator
 from memories.services.overview import (
     Arrivals,
+    Queue,
     TableSize,
     count_arrivals,
     look_at_queue,
@@ -35,9 +36,10 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     if not request.user.has_perms(SEES):
         return context
     arrivals = count_arrivals(_first_day(), timezone.get_current_timezone_name())
+    queue = look_at_queue()
     return (
         context
-        | live_figures()
+        | live_figures(queue)
         | {
             "may_see": True,
             "title": _("Home"),
@@ -47,14 +49,14 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
             "arrived": sum(arrivals.counts.values()),
             "days": DAYS,
             "tables": _bars(measure_tables()),
-            "work": look_for_work(look_at_queue()),
+            "work": look_for_work(queue),
         }
     )
 
 
-def live_figures() -> dict[str, Any]:
+def live_figures(queue: Queue) -> dict[str, Any]:
     orchestrators = list(Orchestrator.objects.filter(stopped_at=None).order_by("-seen_at")[:50])
-    checks: list[Check] = look_after(orchestrators)
+    checks: list[Check] = look_after(orchestrators, queue)
     return {"checks": checks, "traffic": measure_traffic(orchestrators)}
 
 
@@ -65,7 +67,7 @@ class LivePart(PermissionRequiredMixin, View):
     raise_exception = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "memories/home_live.html", live_figures())
+        return render(request, "memories/home_live.html", live_figures(look_at_queue()))
 
 
 live_part = admin.site.admin_view(LivePart.as_view())

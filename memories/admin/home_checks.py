@@ -20,7 +20,6 @@ from memories.services.overview import (
     Queue,
     count_open_sessions,
     look_at_database,
-    look_at_queue,
 )
 
 # Who may look at these tables may look at the home page's figures.
@@ -57,9 +56,8 @@ class Work:
     url: str
 
 
-def look_after(orchestrators: Sequence[Orchestrator]) -> list[Check]:
+def look_after(orchestrators: Sequence[Orchestrator], queue: Queue) -> list[Check]:
     """`orchestrators`: those that have not said that they stopped."""
-    queue = look_at_queue()
     return [
         _orchestrators(orchestrators),
         _database(),
@@ -140,19 +138,23 @@ def _embedder(queue: Queue) -> Check:
     if model is None:
         detail = _("Nothing is found by its meaning; words still are.")
         return Check(_("Embedder"), WARNING, _("none"), _("no active model"), detail, url)
-    state, word = (WARNING, _("fails")) if queue.set_aside else (GOOD, _("serves"))
+    if queue.embedder_error:
+        return Check(_("Embedder"), BAD, _("fails"), model.kind, queue.embedder_error, url)
     detail = _("%(name)s, %(count)s dimensions") % {"name": model.name, "count": model.dimension}
-    return Check(_("Embedder"), state, word, model.kind, detail, url)
+    return Check(_("Embedder"), GOOD, _("serves"), model.kind, detail, url)
 
 
 def _lag(queue: Queue) -> Check:
     is_late = queue.oldest_seconds > _SLOW_LAG_SECONDS
+    detail = _("%(count)s waiting") % {"count": bounded(queue.waiting)}
+    if queue.failing:
+        detail += ", " + _("%(count)s failing") % {"count": bounded(queue.failing)}
     return Check(
         _("Embedding lag"),
         WARNING if is_late else GOOD,
         _("late") if is_late else _("in time"),
         _since_seconds(queue.oldest_seconds),
-        _("%(count)s waiting") % {"count": bounded(queue.waiting)},
+        detail,
         reverse("admin:memories_embeddingtask_changelist"),
     )
 

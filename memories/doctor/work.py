@@ -57,6 +57,11 @@ def look_at_embeddings() -> Iterator[Finding]:
             "`python manage.py embedding_models list` tells why, and with --retry-failed tries "
             "them again.",
         )
+    if queue.embedder_error:
+        yield warning(
+            f"The embedder fails: {queue.embedder_error.rstrip('.')}.",
+            "Mend what it names; the memories wait, and nothing is lost.",
+        )
     if queue.oldest_seconds > _LATE_SECONDS:
         yield warning(
             f"Vectors are {queue.oldest_seconds:.0f} s late; {queue.waiting} wait.",
@@ -70,7 +75,7 @@ def look_at_embeddings() -> Iterator[Finding]:
             "A running orchestrator sees to it in the background; "
             "`python manage.py embedding_models list` tells how far it is.",
         )
-    elif active and not queue.set_aside:
+    elif active and not (queue.set_aside or queue.embedder_error):
         yield well(f"{active.name} serves; {queue.waiting} memories wait for their vector.")
 
 

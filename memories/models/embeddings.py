@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from pgvector.django import VectorField
 
 from memories.models.fields import IdField
@@ -87,10 +88,20 @@ class EmbeddingTask(OwnedModel):
     due_at = models.DateTimeField(help_text="claimed, or waiting after a failure, until then")
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.TextField(blank=True, default="")
+    embedder_failed = models.BooleanField(
+        db_default=False, help_text="the error is the embedder's, not the text's"
+    )
+    queued_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "embedding_tasks"
         indexes = [
+            # what failed, and what was set aside, among a million that wait
+            models.Index(
+                fields=["attempts", "id"],
+                name="embedding_tasks_failed",
+                condition=Q(attempts__gte=5) | ~Q(error=""),
+            ),
             # what a search has embedded first: the owner's own
             models.Index(fields=["owner_id", "id"], name="embedding_tasks_of_owner"),
         ]

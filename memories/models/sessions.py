@@ -25,6 +25,12 @@ class Session(OwnedModel):
             models.Index(fields=["owner_id", "-created_at", "id"], name="sessions_of_owner"),
             # list_sessions without a user, and the admin's list
             models.Index(fields=["-created_at", "id"], name="sessions_newest"),
+            # what was never ended, counted by the admin's home page
+            models.Index(
+                fields=["created_at"],
+                name="sessions_open",
+                condition=models.Q(ended_at=None, is_archived=False),
+            ),
         ]
 
     def __str__(self) -> str:

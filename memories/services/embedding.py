@@ -236,7 +236,7 @@ def _set_back(failed: Sequence[Outcome]) -> None:
     logger.warning("%d memories could not be embedded: %s", len(failed), failed[0].error)
     rows(
         f"""
-        UPDATE embedding_tasks t SET error = f.error,
+        UPDATE embedding_tasks t SET error = f.error, embedder_failed = f.blameless,
             attempts = CASE WHEN f.blameless THEN greatest(t.attempts - 1, 0) ELSE t.attempts END,
             due_at = now() + interval '1 second' * CASE
                 WHEN f.blameless THEN {_AWAY_SECONDS}

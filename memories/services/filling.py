@@ -72,17 +72,27 @@ def list_set_aside(limit: int) -> list[SetAside]:
         f"""
         SELECT e.name, t.memory_id, t.error
         FROM embedding_tasks t JOIN embedding_models e ON e.id = t.model_id
-        WHERE {_SET_ASIDE} ORDER BY t.id LIMIT %s""",
+        WHERE {_SET_ASIDE} ORDER BY t.attempts, t.id LIMIT %s""",
         [limit],
     )
     return [SetAside(*row) for row in found]
+
+
+def longest_wait_seconds() -> float:
+    """How long the task waits that was queued first of those still to be done, tried or not."""
+    [(seconds,)] = rows(
+        f"""
+        SELECT coalesce((SELECT extract(epoch FROM now() - t.queued_at) FROM embedding_tasks t
+            WHERE t.attempts < {MAX_ATTEMPTS} ORDER BY t.id LIMIT 1), 0)::float"""
+    )
+    return max(0.0, float(seconds))
 
 
 def retry_set_aside() -> int:
     """Put them back into the queue; returns how many."""
     retried = rows(
         f"""
-        UPDATE embedding_tasks t SET attempts = 0, error = '', due_at = now()
+        UPDATE embedding_tasks t SET attempts = 0, error = '', due_at = now(), queued_at = now()
         WHERE {_SET_ASIDE} RETURNING 1"""
     )
     return len(retried)

@@ -24,7 +24,8 @@ class BackupMeasures:
 @dataclass(frozen=True, slots=True)
 class Measures:
     """`table_rows` are PostgreSQL's estimates, soft-deleted rows included. Of embeddings those that
-    wait and those set aside are counted up to MOST_COUNTED + 1."""
+    wait and those set aside are counted up to MOST_COUNTED + 1; `embeddings_oldest_seconds`: how
+    long the task that waits longest has waited."""
 
     table_rows: dict[str, int] = field(default_factory=dict)
     embeddings_waiting: int = 0

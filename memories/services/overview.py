@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from memories.changes import rows
 from memories.services.embedding import MAX_ATTEMPTS
+from memories.services.filling import longest_wait_seconds
 
 # Counted one by one up to here; beyond, from a sample of about as many rows of the table.
 COUNTED_ROWS = 30_000
@@ -33,11 +34,14 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Of embedding tasks; each count ends at MOST_COUNTED + 1. `oldest_seconds`: how long the one
-    that is due longest has been due."""
+    """Of embedding tasks; each count ends at MOST_COUNTED + 1. `failing`: those of `waiting` whose
+    last try failed; `embedder_error`: what the embedder said where that was its own fault.
+    `oldest_seconds`: how long the one that waits longest has waited."""
 
     waiting: int
+    failing: int
     set_aside: int
+    embedder_error: str
     oldest_seconds: float
 
 
@@ -85,19 +89,20 @@ def measure_tables() -> list[TableSize]:
 
 
 def look_at_queue() -> Queue:
-    [(waiting, set_aside, oldest)] = rows(
+    failing = f"t.attempts < {MAX_ATTEMPTS} AND t.error <> ''"
+    [(waiting, failing_count, set_aside, error)] = rows(
         f"""
-        SELECT (SELECT count(*) FROM (SELECT 1 FROM embedding_tasks t
-                WHERE t.attempts < {MAX_ATTEMPTS} LIMIT {MOST_COUNTED + 1}) n),
-            (SELECT count(*) FROM (SELECT 1 FROM embedding_tasks t
-                WHERE t.attempts >= {MAX_ATTEMPTS} AND t.due_at <= now()
-                LIMIT {MOST_COUNTED + 1}) n),
-            coalesce((SELECT extract(epoch FROM now() - min(n.due_at)) FROM (
-                SELECT t.due_at FROM embedding_tasks t
-                WHERE t.attempts < {MAX_ATTEMPTS} AND t.due_at <= now()
-                LIMIT {MOST_COUNTED}) n), 0)::float"""
+        SELECT {_count_tasks(f"t.attempts < {MAX_ATTEMPTS}")}, {_count_tasks(failing)},
+            {_count_tasks(f"t.attempts >= {MAX_ATTEMPTS} AND t.due_at <= now()")},
+            coalesce((SELECT left(t.error, 200) FROM embedding_tasks t
+                WHERE {failing} AND t.embedder_failed LIMIT 1), '')"""
     )
-    return Queue(waiting, set_aside, oldest)
+    return Queue(waiting, failing_count, set_aside, error, longest_wait_seconds())
+
+
+def _count_tasks(condition: str) -> str:
+    return f"""(SELECT count(*) FROM (
+        SELECT 1 FROM embedding_tasks t WHERE {condition} LIMIT {MOST_COUNTED + 1}) n)"""
 
 
 def count_open_sessions(begun_before: datetime) -> int:

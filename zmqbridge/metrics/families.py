@@ -225,7 +225,7 @@ def _of_measures(measures: Measures) -> Iterator[Metric]:
     )
     yield _gauge(
         "embeddings_oldest_seconds",
-        "How long the vector that waits longest has been due.",
+        "How long the vector that waits longest has waited, tried or not.",
         value=measures.embeddings_oldest_seconds,
     )
     yield _gauge("database_bytes", "Size of the database.", value=measures.database_bytes)
