@@ -15,6 +15,7 @@ from memories.admin.orchestrators import is_alive
 from memories.admin.sessions import LONG_OPEN
 from memories.models import EmbeddingModel, Orchestrator
 from memories.services.backups import see_backups
+from memories.services.imports import count_unread
 from memories.services.overview import (
     MOST_COUNTED,
     Queue,
@@ -25,7 +26,14 @@ from memories.services.overview import (
 # Who may look at these tables may look at the home page's figures.
 SEES = tuple(
     f"memories.view_{model}"
-    for model in ("memoryentry", "orchestrator", "embeddingtask", "session", "backup")
+    for model in (
+        "memoryentry",
+        "orchestrator",
+        "embeddingtask",
+        "session",
+        "backup",
+        "importreport",
+    )
 )
 
 _SLOW_LAG_SECONDS = 60
@@ -87,6 +95,15 @@ def look_for_work(queue: Queue) -> list[Work]:
         detail = _("They began more than a week ago.")
         url = reverse("admin:memories_session_changelist", query={"state": "forgotten"})
         found.append(Work("hourglass_empty", text % {"count": bounded(open_sessions)}, detail, url))
+    if unread := count_unread(MOST_COUNTED + 1):
+        text = ngettext(
+            "%(count)s report of an import is unread",
+            "%(count)s reports of imports are unread",
+            unread,
+        )
+        detail = _("It tells which rows were changed or skipped.")
+        url = reverse("admin:memories_importreport_changelist", query={"state": "unread"})
+        found.append(Work("upload_file", text % {"count": bounded(unread)}, detail, url))
     if failure := see_backups().failure:
         url = reverse("admin:memories_backup_changelist")
         found.append(Work("backup", _("The last backup failed"), failure.reason[:200], url))

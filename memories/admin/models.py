@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -10,7 +11,7 @@ from memories.admin.pages import AdminAct, AdminPage, log_changes, posted
 from memories.embedders.errors import EmbedderLoadError
 from memories.errors import ValidationFailed
 from memories.models import EmbeddingModel, EmbeddingTask
-from memories.services.embedding_models import activate_model, embedder_of
+from memories.services.embedding_models import activate_model, embedder_of, forget_serving
 from memories.services.fill_estimate import look_at_fill
 from memories.services.filling import list_set_aside, progress_of, retry_set_aside
 from memories.services.vector_index import wants_index
@@ -55,6 +56,7 @@ class SwitchModel(AdminAct):
             _check_filled(model)
         if not activate_model(model):
             raise _refused(_("%(name)s has been retired meanwhile."), model)
+        transaction.on_commit(forget_serving)  # until then, others read what served before
         log_changes(request, EmbeddingModel, [str(model.pk)], "Switched searches to it")
         return _(
             "%(name)s serves searches; what served before stays ready for a way back. Set "

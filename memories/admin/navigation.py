@@ -47,6 +47,7 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             _list(_("Revisions"), "history", "revision"),
             _list(_("Accesses"), "visibility", "accesslog"),
             _list(_("Answers kept"), "done_all", "requestkey"),
+            _list(_("Imports"), "upload_file", "importreport"),
             _list(_("Erasures"), "delete_forever", "erasure"),
         ),
     ),

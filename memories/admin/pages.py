@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -37,8 +38,9 @@ class AdminPage(PermissionRequiredMixin, TemplateView):
 
 
 class AdminAct(PermissionRequiredMixin, View):
-    """What a button of a page does: a POST by those who hold `permission_required`, which then
-    leads back to where the field `next` says, with a message."""
+    """What a button of a page does: a POST by those who hold `permission_required`, in one
+    transaction with its line in the log, which then leads back to where the field `next` says, with
+    a message."""
 
     raise_exception = True
     http_method_names = ("post",)
@@ -49,7 +51,9 @@ class AdminAct(PermissionRequiredMixin, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         try:
-            messages.success(request, self.act(request))
+            with transaction.atomic():
+                told = self.act(request)
+            messages.success(request, told)
         except MemoriesError as error:
             messages.error(request, error.message)
         return HttpResponseRedirect(_safe(request, request.POST.get("next", "")))

@@ -4,6 +4,7 @@ whose last pattern takes everything."""
 from django.urls import path
 
 from memories.admin.home import live_part
+from memories.admin.imports import MarkRead
 from memories.admin.map import MapPage, map_points
 from memories.admin.models import ModelsPage, RetryFailed, SwitchModel
 from memories.admin.sessions import EndSession
@@ -15,6 +16,7 @@ from memories.admin.users import UsersPage
 app_name = "memories"
 
 urlpatterns = [
+    path("imports/read/", MarkRead.as_act(), name="mark-read"),
     path("live/", live_part, name="home-live"),
     path("models/", ModelsPage.as_page(), name="models"),
     path("models/retry/", RetryFailed.as_act(), name="retry-failed"),

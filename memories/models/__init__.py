@@ -4,6 +4,7 @@ from memories.models.access import AccessLog
 from memories.models.agents import AgentState
 from memories.models.backups import Backup
 from memories.models.embeddings import Embedding, EmbeddingModel, EmbeddingTask
+from memories.models.imports import ImportReport
 from memories.models.installation import Installation
 from memories.models.memories import MemoryEntry
 from memories.models.orchestrators import Orchestrator
@@ -22,6 +23,7 @@ __all__ = [
     "EmbeddingModel",
     "EmbeddingTask",
     "Erasure",
+    "ImportReport",
     "Installation",
     "MemoryEntry",
     "Orchestrator",

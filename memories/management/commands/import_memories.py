@@ -5,7 +5,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from memories.importers.verifying import Verification
 from memories.importers.walk import Walk
 from memories.management.failures import ended_by_sigterm
 from memories.management.reading import add_reading_options, read_reading_options
+from memories.services.imports import ImportFinding, record_report
 from memories.startup import prepare_database
 
 _INTERRUPTED = 130
@@ -70,8 +71,12 @@ class Command(BaseCommand):
             with Report(asked.report) as report:
                 if options["report"]:
                     report.open()
-                failed = [path for path in options["paths"] if not self._file(path, asked, report)]
-                self._tell_report(report)
+                try:
+                    failed = [
+                        path for path in options["paths"] if not self._file(path, asked, report)
+                    ]
+                finally:
+                    self._tell_report(report, options["paths"], asked)
         except (OperationalError, InterfaceError) as error:
             why = " ".join(str(error).split())
             raise CommandError(
@@ -164,14 +169,28 @@ class Command(BaseCommand):
         )
         return walk.is_in_order()
 
-    def _tell_report(self, report: Report) -> None:
-        if report.is_written:
-            self.stdout.write(f"What was changed or skipped: {report.path}")
+    def _tell_report(self, report: Report, paths: list[Path], asked: "_Asked") -> None:
+        """To the person, and to those who look into the admin later; also where it was stopped."""
+        if not report.is_written or report.path is None:
+            return
+        self.stdout.write(f"What was changed or skipped: {report.path}")
+        if not report.counts or asked.is_dry:
+            return
+        with suppress(DatabaseError, InterfaceError):  # the file is there in any case
+            record_report(
+                ", ".join(map(str, paths)),
+                str(report.path.absolute()),
+                asked.began_at,
+                datetime.now(UTC),
+                [ImportFinding(*told, count) for told, count in report.counts.items()],
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    began_at: datetime
     writes: bool
+    is_dry: bool
     verifies_only: bool
     reading: Reading
     shows_progress: bool
@@ -180,9 +199,12 @@ class _Asked:
 
 def _asked(options: dict[str, Any]) -> _Asked:
     writes = not options["dry_run"] and not options["verify"]
-    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.jsonl"
+    began_at = datetime.now(UTC)
+    name = f"{began_at:%Y%m%d-%H%M%S-%f}.jsonl"
     return _Asked(
+        began_at,
         writes,
+        options["dry_run"],
         options["verify"],
         read_reading_options(options),
         options["progress"],

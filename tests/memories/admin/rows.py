@@ -13,6 +13,7 @@ from memories.models import (
     EmbeddingModel,
     EmbeddingTask,
     Erasure,
+    ImportReport,
     Installation,
     MemoryEntry,
     Orchestrator,
@@ -35,6 +36,7 @@ LISTED = (
     EmbeddingModel,
     EmbeddingTask,
     Erasure,
+    ImportReport,
     Installation,
     MemoryEntry,
     Orchestrator,
@@ -91,6 +93,15 @@ def _add_one():
     RetentionPolicy.objects.create(name=name, older_than_days=30, created_at=now)
     Erasure.objects.create(
         id=name, owner_digest="0" * 64, counts={"sessions": 1}, erased_at=now, erased_by="anna"
+    )
+    ImportReport.objects.create(
+        source="old.db",
+        began_at=now,
+        ended_at=now,
+        host="here",
+        path=f"/{name}.jsonl",
+        findings=[{"table": "turns", "found": "no time", "done": "skipped", "count": 2}],
+        finding_count=2,
     )
     Orchestrator.objects.create(
         instance=name,

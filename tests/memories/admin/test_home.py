@@ -66,6 +66,7 @@ def test_what_waits_for_a_hand_leads_to_it(admin_client):
     assert [one.text for one in work] == [
         "2 memories could not be embedded",
         "1 session was never ended",
+        "2 reports of imports are unread",
     ]
     assert len(admin_client.get(work[0].url).context["failures"]) == 2
     assert ids_in(admin_client.get(work[1].url)) == ["forgotten"]
