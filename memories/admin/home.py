@@ -17,6 +17,7 @@ from django.views import View
 from memories.admin import charts
 from memories.admin.charts import stacked_bars
 from memories.admin.home_checks import SEES, Check, look_after, look_for_work
+from memories.admin.limits import PAGE_SECONDS, TookTooLong, limited_time
 from memories.admin.traffic import measure_traffic
 from memories.models import Orchestrator
 from memories.services.overview import (
@@ -35,23 +36,26 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     """What the page shows to those who may look at everything; the others see a greeting."""
     if not request.user.has_perms(SEES):
         return context
+    context["title"] = _("Home")
+    try:
+        with limited_time():
+            return context | _figures() | {"may_see": True}
+    except TookTooLong:
+        return context | {"too_slow_seconds": PAGE_SECONDS}
+
+
+def _figures() -> dict[str, Any]:
     arrivals = count_arrivals(_first_day(), timezone.get_current_timezone_name())
     queue = look_at_queue()
-    return (
-        context
-        | live_figures(queue)
-        | {
-            "may_see": True,
-            "title": _("Home"),
-            "chart": _chart(arrivals),
-            "chart_options": charts.OPTIONS,
-            "arrivals": arrivals,
-            "arrived": sum(arrivals.counts.values()),
-            "days": DAYS,
-            "tables": _bars(measure_tables()),
-            "work": look_for_work(queue),
-        }
-    )
+    return live_figures(queue) | {
+        "chart": _chart(arrivals),
+        "chart_options": charts.OPTIONS,
+        "arrivals": arrivals,
+        "arrived": sum(arrivals.counts.values()),
+        "days": DAYS,
+        "tables": _bars(measure_tables()),
+        "work": look_for_work(queue),
+    }
 
 
 def live_figures(queue: Queue) -> dict[str, Any]:
@@ -67,7 +71,12 @@ class LivePart(PermissionRequiredMixin, View):
     raise_exception = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "memories/home_live.html", live_figures(look_at_queue()))
+        try:
+            with limited_time():
+                figures = live_figures(look_at_queue())
+        except TookTooLong:
+            return HttpResponse(status=503)
+        return render(request, "memories/home_live.html", figures)
 
 
 live_part = admin.site.admin_view(LivePart.as_view())

@@ -2,26 +2,25 @@
 takes too long is stopped."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.contenttypes.models import ContentType
-from django.db import OperationalError, transaction
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from psycopg.errors import QueryCanceled
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from memories.admin.counting import BoundedPaginator
 from memories.admin.expressions import is_cut, pretty
+from memories.admin.limits import PAGE_SECONDS, TookTooLong, limited_time
+from memories.admin.pages import rendered, too_slow
 from memories.admin.paging import KeysetList
 from memories.admin.rendering import preformatted
-from memories.changes import rows
 
-LIST_SECONDS = 5
 ACTION_LIMIT = 1_000
 
 
@@ -120,20 +119,31 @@ class InspectionAdmin(ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
-            with transaction.atomic():
-                rows(f"SET LOCAL statement_timeout = '{LIST_SECONDS}s'")
+            with limited_time():
                 response: HttpResponse = super().changelist_view(request, extra_context)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, QueryCanceled):
-                raise
+        except TookTooLong:
             return self._refuse_slow_list(request)
         return response
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A page that is only looked at; what is saved takes the time that it takes."""
+        view: Callable[..., HttpResponse] = super().changeform_view
+        if request.method != "GET":
+            return view(request, *args, **kwargs)
+        try:
+            with limited_time():
+                return rendered(view(request, *args, **kwargs))
+        except TookTooLong:
+            return too_slow(request)
 
     def _refuse_slow_list(self, request: HttpRequest) -> HttpResponse:
         self.message_user(
             request,
-            f"That list took more than {LIST_SECONDS} seconds and was stopped; search for one "
-            "user or session, or choose a shorter time.",
+            _(
+                "That list took more than %(count)s seconds and was stopped; search for one user "
+                "or session, or choose a shorter time."
+            )
+            % {"count": PAGE_SECONDS},
             messages.ERROR,
         )
         return HttpResponseRedirect(request.path)
@@ -142,7 +152,7 @@ class InspectionAdmin(ModelAdmin):
 def shown_json(field: str) -> Any:
     """A read-only field that shows one of `json_fields`, indented."""
 
-    def show(_: InspectionAdmin, row: Any) -> str:
+    def show(screen: InspectionAdmin, row: Any) -> str:
         text: str = getattr(row, f"{field}_pretty")
         return preformatted(f"{text}\n… cut off here" if is_cut(text) else text)
 

@@ -7,12 +7,15 @@ from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views import View
 from django.views.generic import TemplateView
 
+from memories.admin.limits import PAGE_SECONDS, TookTooLong, limited_time
 from memories.errors import MemoriesError
 
 
@@ -25,6 +28,13 @@ class AdminPage(PermissionRequiredMixin, TemplateView):
 
     title: str | Promise = ""
     raise_exception = True
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            with limited_time():
+                return rendered(super().get(request, *args, **kwargs))
+        except TookTooLong:
+            return too_slow(request)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
@@ -62,6 +72,19 @@ class AdminAct(PermissionRequiredMixin, View):
     def as_act(cls) -> Any:
         """The view for `urls.py`."""
         return admin.site.admin_view(cls.as_view())
+
+
+def rendered(response: HttpResponse) -> HttpResponse:
+    """A template asks the database, too: render it while its time is limited."""
+    return response.render() if isinstance(response, TemplateResponse) else response
+
+
+def too_slow(request: HttpRequest) -> HttpResponse:
+    context = admin.site.each_context(request) | {
+        "title": _("That took too long"),
+        "seconds": PAGE_SECONDS,
+    }
+    return TemplateResponse(request, "memories/too_slow.html", context, status=503)
 
 
 def log_changes(request: HttpRequest, model: type[Model], keys: list[str], message: str) -> None:

@@ -1,6 +1,7 @@
 """The page of a user, or of an owner without one: profile, sessions, a timeline, and what an
 assistant would be told now."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ import msgspec
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -65,15 +67,20 @@ class UserPage(AdminPage):
     permission_required = ("memories.view_session", "memories.view_userprofile")
     template_name = "memories/user.html"
 
+    answer: Mapping[str, Any] = {}
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """What is asked is answered before the page's transaction: it may embed, and wait."""
+        if "query" in request.GET:
+            self.answer = self._answer(known_owner(kwargs["owner_id"]).owner_id)
+        return super().get(request, *args, **kwargs)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         owner_id: UUID = kwargs.setdefault("owner_id", self.kwargs["owner_id"])
         owner = known_owner(owner_id)
         user_id = owner.user_id
-        sessions = list(
-            Session.objects.filter(owner_id=owner_id)
-            .defer("metadata", "summary")
-            .order_by("-created_at", "id")[: SESSIONS + 1]
-        )
+        sessions = list(_newest_sessions(owner_id)[: SESSIONS + 1])
+        session_ids = [session.pk for session in sessions]
         holding = look_at_holding(owner_id)
         profile = get_profiles([user_id])[0] if user_id else None
         kwargs.setdefault("preferences_form", self._preferences_form(profile))
@@ -89,7 +96,7 @@ class UserPage(AdminPage):
             has_more_sessions=len(sessions) > SESSIONS,
             timeline=_timeline(owner_id, holding),
             chart_options=charts.OPTIONS,
-            **self._answer(owner_id, [session.pk for session in sessions]),
+            **{"ask_form": AskForm(None, session_ids), **self.answer},
             **kwargs,
         ) | {"title": name_of(owner)}
 
@@ -115,17 +122,22 @@ class UserPage(AdminPage):
             return None
         return PreferencesForm(initial={"preferences": _indented(profile.preferences)})
 
-    def _answer(self, owner_id: UUID, session_ids: list[str]) -> dict[str, Any]:
-        asked = self.request.GET if "query" in self.request.GET else None
-        form = AskForm(asked, session_ids)
+    def _answer(self, owner_id: UUID) -> dict[str, Any]:
+        session_ids = [session.pk for session in _newest_sessions(owner_id)[: SESSIONS + 1]]
+        form = AskForm(self.request.GET, session_ids)
         answer: dict[str, Any] = {"ask_form": form}
-        if asked and form.is_valid():
+        if form.is_valid():
             of_session = Filter(Scope.SESSION, form.cleaned_data["session"], owner_id)
             try:
                 answer["told"] = _told(ContextAsk(of_session, form.cleaned_data["query"]))
             except MemoriesError as error:
                 answer["failure"] = error.message
         return answer
+
+
+def _newest_sessions(owner_id: UUID) -> QuerySet[Session]:
+    found = Session.objects.filter(owner_id=owner_id).defer("metadata", "summary")
+    return found.order_by("-created_at", "id")
 
 
 def known_owner(owner_id: UUID) -> Owner:

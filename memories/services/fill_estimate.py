@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from memories.changes import rows
 from memories.models import EmbeddingModel
+from memories.services.estimates import estimate_rows
 from memories.services.filling import count_tasks, progress_of
 
 COUNTED_MEMORIES = 30_000
@@ -43,19 +44,12 @@ def look_at_fill(model: EmbeddingModel) -> Fill:
 
 
 def _estimate(model: EmbeddingModel) -> Fill:
-    estimated = dict(
-        rows(
-            """
-            SELECT relname, greatest(reltuples, 1)::float FROM pg_class
-            WHERE oid IN ('memory_entries'::regclass, 'embeddings'::regclass)"""
-        )
-    )
-    percent = min(100.0, 100 * _SAMPLED_VECTORS / estimated["embeddings"])
+    percent = min(100.0, 100 * _SAMPLED_VECTORS / estimate_rows("embeddings"))
     [(sampled,)] = rows(
         f"""
         SELECT count(*) FROM embeddings TABLESAMPLE SYSTEM ({percent:.6f})
         WHERE model_id = %s""",
         [model.id],
     )
-    memories = round(estimated["memory_entries"])
+    memories = round(estimate_rows("memory_entries"))
     return Fill(memories, round(sampled * 100 / percent), *count_tasks(model), True)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from memories.changes import rows
 from memories.services.embedding import MAX_ATTEMPTS
+from memories.services.estimates import estimate_rows
 from memories.services.filling import longest_wait_seconds
 
 # Counted one by one up to here; beyond, from a sample of about as many rows of the table.
@@ -62,7 +63,9 @@ def count_arrivals(since: datetime, zone: str) -> Arrivals:
         """,
         [since, COUNTED_ROWS + 1],
     )
-    percent = 100.0 if recent <= COUNTED_ROWS else _percent_of_sample()
+    percent = 100.0
+    if recent > COUNTED_ROWS:
+        percent *= COUNTED_ROWS / estimate_rows("memory_entries")
     sample = "" if percent >= 100 else f"TABLESAMPLE SYSTEM ({percent:.6f})"
     found = rows(
         f"""
@@ -71,7 +74,7 @@ def count_arrivals(since: datetime, zone: str) -> Arrivals:
         WHERE m.deleted_at IS NULL AND m.created_at >= %s GROUP BY 1, 2""",
         [zone, since],
     )
-    counts = {(day, kind): round(count * 100 / percent) for day, kind, count in found}
+    counts = {(day, kind): round(count * max(1.0, 100 / percent)) for day, kind, count in found}
     return Arrivals(counts, bool(sample))
 
 
@@ -126,10 +129,3 @@ def look_at_database() -> Database:
             current_setting('max_connections')::int"""
     )
     return Database(*found[0])
-
-
-def _percent_of_sample() -> float:
-    [(table_rows,)] = rows(
-        "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = 'memory_entries'::regclass"
-    )
-    return float(100 * COUNTED_ROWS / table_rows)

@@ -36,7 +36,13 @@ class Holding:
 
 
 def list_people(limit: int, after_session: str = "") -> list[Person]:
-    """Who talked last comes first. `after_session`: the newest session of the last one seen."""
+    """Who talked last comes first. `after_session`: the newest session of the last one seen.
+
+    Few owners may have a million sessions, and many owners one each: the few are gone through
+    owner by owner, the many from session to session.
+    """
+    owners = rows(_SOME_OWNERS, {"most": _FEW_OWNERS + 1})
+    source = _OF_OWNERS if len(owners) <= _FEW_OWNERS else _FROM_THE_NEWEST
     after = ""
     if after_session:
         after = """(s.created_at < (SELECT created_at FROM sessions WHERE id = %(after)s)
@@ -44,14 +50,29 @@ def list_people(limit: int, after_session: str = "") -> list[Person]:
                 AND s.id > %(after)s) AND"""
     found = rows(
         f"""
-        SELECT s.owner_id, s.user_id, s.id, s.created_at FROM sessions s
-        WHERE {after} s.id = (
-            SELECT n.id FROM sessions n WHERE n.owner_id = s.owner_id
-            ORDER BY n.created_at DESC, n.id LIMIT 1)
+        SELECT s.owner_id, s.user_id, s.id, s.created_at FROM {source.format(after=after)}
         ORDER BY s.created_at DESC, s.id LIMIT %(limit)s""",
-        {"after": after_session, "limit": limit},
+        {"after": after_session, "limit": limit, "owners": [owner for (owner,) in owners]},
     )
     return [Person(*row) for row in found]
+
+
+_FEW_OWNERS = 1_000
+# From owner to owner along the index.
+_SOME_OWNERS = """
+WITH RECURSIVE owners AS (
+    (SELECT owner_id FROM sessions ORDER BY owner_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT s.owner_id FROM sessions s WHERE s.owner_id > owners.owner_id
+            ORDER BY s.owner_id LIMIT 1)
+    FROM owners WHERE owners.owner_id IS NOT NULL)
+SELECT owner_id FROM owners WHERE owner_id IS NOT NULL LIMIT %(most)s"""
+_OF_OWNERS = """unnest(%(owners)s::uuid[]) AS o (owner_id) CROSS JOIN LATERAL (
+    SELECT n.* FROM sessions n WHERE n.owner_id = o.owner_id
+    ORDER BY n.created_at DESC, n.id LIMIT 1) s WHERE {after} true"""
+_FROM_THE_NEWEST = """sessions s WHERE {after} s.id = (
+    SELECT n.id FROM sessions n WHERE n.owner_id = s.owner_id
+    ORDER BY n.created_at DESC, n.id LIMIT 1)"""
 
 
 def find_owner(term: str) -> UUID | None:

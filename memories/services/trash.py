@@ -41,14 +41,19 @@ def list_deletions(limit: int, before: datetime | None = None) -> list[Deletion]
             SELECT (SELECT m.deleted_at FROM memory_entries m WHERE m.deleted_at < moments.at
                     ORDER BY m.deleted_at DESC LIMIT 1), number + 1
             FROM moments WHERE moments.at IS NOT NULL AND number < %(limit)s)
-        SELECT moments.at, g.action, g.changed_by, g.operation_id, g.count, g.ids, g.texts
+        SELECT moments.at, g.action, g.changed_by, g.operation_id, g.count, g.ids,
+            -- of the few that are shown: to read all of them would be to fetch 50,000 texts
+            ARRAY(SELECT left(t.text, {_TEXT_CHARACTERS + 1})
+                FROM unnest(g.owners, g.ids[:{_SHOWN_TEXTS}]) AS n (owner_id, id)
+                    JOIN memory_entries t ON t.owner_id = n.owner_id AND t.id = n.id
+                ORDER BY t.id)
         FROM moments CROSS JOIN LATERAL (
             SELECT coalesce(r.action, '') AS action, coalesce(r.changed_by, '') AS changed_by,
                 coalesce(r.operation_id, '') AS operation_id, count(*) AS count,
                 (array_agg(m.id ORDER BY m.id))[:{_NAMED_IDS}] AS ids,
-                (array_agg(m.text ORDER BY m.id))[:{_SHOWN_TEXTS}] AS texts
+                (array_agg(m.owner_id ORDER BY m.id))[:{_SHOWN_TEXTS}] AS owners
             FROM (
-                SELECT m.owner_id, m.id, m.version, left(m.text, {_TEXT_CHARACTERS + 1}) AS text
+                SELECT m.owner_id, m.id, m.version
                 FROM memory_entries m WHERE m.deleted_at = moments.at LIMIT {MOST_COUNTED}) m
                 LEFT JOIN revisions r ON r.owner_id = m.owner_id AND r.memory_id = m.id
                     AND r.version = m.version - 1

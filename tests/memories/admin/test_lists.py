@@ -242,7 +242,7 @@ class TestPages:
 def test_a_list_that_takes_too_long_is_stopped_and_says_so(admin_client, monkeypatch):
     from django.db.models import Func, IntegerField, Value
 
-    from memories.admin import inspection
+    from memories.admin import limits
     from memories.admin.memories import MemoryEntryAdmin
 
     store()
@@ -251,7 +251,7 @@ def test_a_list_that_takes_too_long_is_stopped_and_says_so(admin_client, monkeyp
     monkeypatch.setattr(
         MemoryEntryAdmin, "everything", lambda self: everything(self).annotate(slow=slow)
     )
-    monkeypatch.setattr(inspection, "LIST_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "PAGE_SECONDS", 0.05)
     response = admin_client.get(list_url("memoryentry"))
     assert response.status_code == 302
     monkeypatch.undo()
