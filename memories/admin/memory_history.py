@@ -11,7 +11,7 @@ from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from memories.admin.differences import MAX_CHARACTERS, Piece, difference
+from memories.admin.differences import MAX_CHARACTERS, Patience, Piece, difference
 from memories.content import read_content
 from memories.errors import MemoriesError, MemoryNotFound
 from memories.models import MemoryEntry, Revision
@@ -56,7 +56,8 @@ def steps_of(memory: MemoryEntry) -> list[Step]:
         .annotate(held=_beginning("content"))
         .first()
     )
-    return [_step(after, before) for after, before in pairwise([now, *kept])] if now else []
+    patience = Patience()
+    return [_step(*pair, patience) for pair in pairwise([now, *kept])] if now else []
 
 
 def _beginning(field: str) -> Left:
@@ -64,7 +65,7 @@ def _beginning(field: str) -> Left:
     return Left(indented, Value(MAX_CHARACTERS + 1))
 
 
-def _step(after: Any, before: Any) -> Step:
+def _step(after: Any, before: Any, patience: Patience) -> Step:
     changed = [
         (name.replace("_", " "), *values)
         for name in _FIELDS
@@ -78,7 +79,9 @@ def _step(after: Any, before: Any) -> Step:
         before.changed_by,
         before.operation_id,
         changed,
-        None if before.held == after.held and not is_cut else difference(before.held, after.held),
+        None
+        if before.held == after.held and not is_cut
+        else difference(before.held, after.held, patience),
         is_cut,
     )
 

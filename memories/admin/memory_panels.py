@@ -5,7 +5,9 @@ from typing import Any
 
 from django.contrib.admin.utils import quote
 from django.db.models import Q
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from memories.admin.expressions import beginning
@@ -86,6 +88,9 @@ def _relationships_of(memory: MemoryEntry) -> SafeString:
 
 def _nearest_of(memory: MemoryEntry) -> SafeString:
     near = nearest_to(memory.owner_id, memory.pk, NEAREST)
+    if near is None:
+        told = _("The owner has too many memories to compare them before an index is built.")
+        return format_html("{}", told)
     found = MemoryEntry.objects.filter(owner_id=memory.owner_id, pk__in=[pk for pk, _score in near])
     shown = found.only("owner_id", "created_at").annotate(beginning=beginning("text"))
     texts = {row.pk: row for row in shown}
@@ -93,7 +98,7 @@ def _nearest_of(memory: MemoryEntry) -> SafeString:
         [
             f"{similarity:.0%}",
             link(MemoryEntry, an_id, texts[an_id].beginning or an_id),
-            texts[an_id].created_at.date(),
+            f"{localtime(texts[an_id].created_at):%Y-%m-%d}",
         ]
         for an_id, similarity in near
         if an_id in texts

@@ -1,10 +1,11 @@
 """What differs between two versions, as a person reads it."""
 
+import random
 import time
 
 import pytest
 
-from memories.admin.differences import MAX_CHARACTERS, difference
+from memories.admin.differences import MAX_CHARACTERS, Patience, difference
 
 
 def marked(before, after):
@@ -38,8 +39,34 @@ def test_what_stayed_is_cut_in_its_middle():
     assert len(shown) < 250
 
 
-def test_the_worst_texts_take_no_time():
+def test_twenty_of_the_worst_texts_take_little_time():
+    chance = random.Random(1)
+    signs = [chr(0x3041 + number) for number in range(85)]
+
+    def hostile():
+        return " ".join(chance.choices(signs, k=MAX_CHARACTERS // 2))
+
+    worst = [(hostile(), hostile()) for _ in range(18)]
+    worst += [("a b " * 9_999, "b a " * 9_999), ("a\n" * 9_999, "b\na\n" * 9_999)]
+    patience = Patience()
     began = time.process_time()
-    for before, after in (("a b " * 9_999, "b a " * 9_999), ("a\n" * 9_999, "b\na\n" * 9_999)):
-        difference(before[:MAX_CHARACTERS], after[:MAX_CHARACTERS])
-    assert time.process_time() - began < 5
+    for before, after in worst:
+        difference(before[:MAX_CHARACTERS], after[:MAX_CHARACTERS], patience)
+    assert time.process_time() - began < 3
+
+
+def test_where_patience_is_over_all_is_gone_and_all_is_new():
+    assert [piece.kind for piece in difference("a b c d", "a b c e", Patience(0))] == [
+        "gone",
+        "new",
+    ]
+
+
+def test_a_long_text_on_one_line_is_compared_word_by_word():
+    chance = random.Random(1)
+    words = chance.choices([f"word{number}" for number in range(300)], k=1_100)
+    before = " ".join(words)
+    after = " ".join([*words[:500], "changed", *words[501:]])
+    same, gone, new, rest = difference(before, after)
+    assert (gone.text, new.text) == (words[500], "changed")
+    assert same.text.endswith(words[499] + " ") and rest.text.startswith(" " + words[501])

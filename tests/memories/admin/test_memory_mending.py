@@ -8,7 +8,9 @@ from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from memories.ids import owner_in
-from memories.models import MemoryEntry, Relationship, Revision
+from memories.models import EmbeddingModel, MemoryEntry, Relationship, Revision
+from memories.services import nearest
+from memories.services.embedding_models import drop_index, index_vectors
 from memories.services.nearest import nearest_to
 from tests.embedders import embed_all
 from tests.factories import store
@@ -97,6 +99,21 @@ def test_the_nearest_memories_are_the_owner_s_alone(admin_client, trial):
     delete(gone)
     assert [an_id for an_id, _ in nearest_to(owner_in(kettle), kettle, 5)] == [near]
     assert "the kettle boils over" in admin_client.get(page_url("memoryentry", kettle)).text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_owner_of_many_is_asked_of_the_index(admin_client, trial, monkeypatch):
+    monkeypatch.setattr(nearest, "EXACT_UP_TO", 1)
+    kettle, near, _ = store("the kettle boils"), store("the kettle boils over"), store("a cat")
+    embed_all()
+    assert "before an index is built" in admin_client.get(page_url("memoryentry", kettle)).text
+    model = EmbeddingModel.objects.get()
+    index_vectors(model)
+    try:
+        found = nearest_to(owner_in(kettle), kettle, 1)
+        assert [an_id for an_id, _ in found] == [near]
+    finally:
+        drop_index(model.pk)
 
 
 def test_relationships_are_drawn_also_where_they_lead_to_nothing(admin_client):
