@@ -22,6 +22,7 @@ from memories.admin.paging import KeysetList
 from memories.admin.rendering import preformatted
 
 ACTION_LIMIT = 1_000
+_REPR_CHARACTERS = LogEntry._meta.get_field("object_repr").max_length
 
 
 class InspectionAdmin(ModelAdmin):
@@ -65,7 +66,7 @@ class InspectionAdmin(ModelAdmin):
                 user_id=request.user.pk,
                 content_type=ContentType.objects.get_for_model(self.model),
                 object_id=key,
-                object_repr=key,
+                object_repr=key[:_REPR_CHARACTERS],
                 action_flag=CHANGE,
                 change_message=message,
             )

@@ -30,8 +30,10 @@ from memories.admin.memory_panels import panels_of
 from memories.admin.memory_search import Hit, MemoryList, load_embedder, search
 from memories.admin.rendering import excerpt, isolated, link, list_link, moment, passage
 from memories.errors import MemoriesError
+from memories.ids import new_operation_id
 from memories.models import MemoryEntry, Session
 from memories.services.forget import Deletion, forget_memories
+from memories.services.owners import names_of
 from memories.services.restore import restore_memories
 
 _HAS_EXPIRED = Case(
@@ -214,7 +216,8 @@ class MemoryEntryAdmin(InspectionAdmin):
     def delete_softly(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         at, by = timezone.now(), request.user.get_username()
         if memory_ids := self._chosen(request, queryset):
-            results = forget_memories([Deletion(an_id, at, by) for an_id in memory_ids])
+            deletions = [Deletion(an_id, at, by) for an_id in memory_ids]
+            results = forget_memories(deletions, _operation_of(memory_ids))
             self._log(request, memory_ids, results, "Deleted")
             self._say(request, results, "deleted; the state Deleted shows them")
 
@@ -311,3 +314,11 @@ class MemoryEntryAdmin(InspectionAdmin):
     @admin.display
     def read_at(self, memory: Any) -> str:
         return "-"
+
+
+def _operation_of(memory_ids: Sequence[str]) -> str:
+    """By which the trash brings several back together; one alone needs none."""
+    if len(memory_ids) < 2:
+        return ""
+    owners = {name.owner_id for name in names_of(memory_ids).values()}
+    return new_operation_id(owners.pop() if len(owners) == 1 else None)

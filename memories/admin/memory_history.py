@@ -15,12 +15,13 @@ from memories.admin.differences import MAX_CHARACTERS, Patience, Piece, differen
 from memories.content import read_content
 from memories.errors import MemoriesError, MemoryNotFound
 from memories.models import MemoryEntry, Revision
-from memories.services.history import history_of
+from memories.services.history import revision_of
 from memories.services.results import Revised
 from memories.services.revise import Revision as Change
 from memories.services.revise import revise_memories
 
 SHOWN = 20
+_MOST_VERSION = 2**31 - 1
 _FIELDS = (
     "memory_type",
     "tags",
@@ -89,7 +90,7 @@ def _step(after: Any, before: Any, patience: Patience) -> Step:
 def bring_back(memory_id: str, version: int, read_at: datetime, by: str) -> Revised | MemoriesError:
     """Give a live memory the content, tags, type and priority that a version of it had; its expiry
     stays. Nothing happens where it has changed since `read_at`. To be called in a transaction."""
-    kept = next((seen for seen in history_of(memory_id) if seen.version == version), None)
+    kept = revision_of(memory_id, version) if version <= _MOST_VERSION else None
     if kept is None:
         return MemoryNotFound(_("There is no such version any more."), memory_id=memory_id)
     content = read_content(bytes(kept.content), "content")

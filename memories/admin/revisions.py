@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from memories.admin.expressions import beginning
@@ -18,6 +20,7 @@ class RevisionAdmin(InspectionAdmin):
     list_display = ("id", "of_memory", "version", "action", "changed_at", "changed_by", "held")
     list_fields = ("owner_id", "memory_id", "version", "action", "changed_at", "changed_by")
     ordering = ("-pk",)
+    change_form_outer_before_template = "memories/revision.html"
     search_help_text = "The id of a memory, or the operation_id of a bulk delete."
     json_fields = ("content",)
     fields = (
@@ -36,6 +39,18 @@ class RevisionAdmin(InspectionAdmin):
 
     def for_list(self, queryset: QuerySet[Any]) -> Any:
         return super().for_list(queryset).annotate(content_beginning=beginning("content"))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """With a button that restores this version, where the memory is alive."""
+        revision = kwargs.get("obj")
+        if revision and request.user.has_perm("memories.change_memoryentry"):
+            alive = MemoryEntry.objects.filter(owner_id=revision.owner_id, pk=revision.memory_id)
+            read_at = alive.values_list("updated_at", flat=True).first()
+            context["read_at"] = read_at.isoformat() if read_at else ""
+            context["quoted_id"] = quote(revision.memory_id)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="memory")
     def of_memory(self, revision: Revision) -> SafeString:

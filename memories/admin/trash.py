@@ -50,6 +50,8 @@ class Restore(AdminAct):
 
 def _undo(request: HttpRequest, operation_id: str) -> str:
     gone = restore_operation(operation_id, timezone.now(), request.user.get_username())
+    if not gone:
+        raise MemoryNotFound(_("There is nothing left to undo of it."))
     # One line for the whole of it, by the name that its revisions carry as well.
     log_changes(request, MemoryEntry, [operation_id], f"Undid a bulk delete of {len(gone)}")
     return _told(len(gone))

@@ -24,11 +24,13 @@ from memories.models import Erasure as ErasureRow
 from memories.models import UserProfile
 from memories.services.erase import Erasure
 from memories.services.find_owner import Owner
-from memories.services.people import MOST_COUNTED, look_at_holding
-from memories.services.proofs import ProofFile
+from memories.services.people import holds_more_than
+from memories.services.proofs import ProofFile, ProofsUnreadable
 
 EXPORTS = "memories.change_userprofile"
 ERASES = "memories.delete_userprofile"
+# Memories, those that are deleted too, and revisions.
+MOST_ROWS = 20_000
 
 
 class _OwnerAct(PermissionRequiredMixin, View):
@@ -37,7 +39,7 @@ class _OwnerAct(PermissionRequiredMixin, View):
 
     def post(self, request: HttpRequest, owner_id: UUID) -> HttpResponse | FileResponse:
         owner = known_owner(owner_id)
-        if look_at_holding(owner_id).memories > MOST_COUNTED:
+        if holds_more_than(owner_id, MOST_ROWS):
             return self.refuse(
                 request,
                 owner,
@@ -90,8 +92,14 @@ class EraseOwner(_OwnerAct):
             return self.refuse(request, owner, problem)
         proofs = ProofFile(settings.DATA_DIR / "erasures")
         erasure = Erasure(owner, request.user.get_username(), proofs)
-        for _step in erasure.steps():
-            pass
+        try:
+            for _step in erasure.steps():
+                pass
+        except (OSError, ProofsUnreadable) as error:
+            problem = _(
+                "The proof cannot be written: %(reason)s. Nothing more was erased; try again."
+            )
+            return self.refuse(request, owner, problem % {"reason": error})
         log_changes(request, ErasureRow, [str(erasure.proof.id)], "Erased an owner")
         told = _("Everything of %(name)s is erased. The proof is %(proof)s.")
         messages.success(request, told % {"name": name, "proof": erasure.proof.id})

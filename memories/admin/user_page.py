@@ -2,7 +2,7 @@
 assistant would be told now."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from memories import ids
 from memories.admin import charts
 from memories.admin.memory_form import JsonTextField
 from memories.admin.pages import AdminPage, log_changes
@@ -53,6 +54,7 @@ class AskForm(forms.Form):
 
 class PreferencesForm(forms.Form):
     preferences = JsonTextField(6, label=gettext_lazy("Preferences, as a JSON object"))
+    read_at = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def clean_preferences(self) -> bytes:
         raw = str(self.cleaned_data["preferences"]).encode()
@@ -108,19 +110,22 @@ class UserPage(AdminPage):
         form = PreferencesForm(request.POST)
         if form.is_valid():
             try:
-                _save_preferences(user_id, form.cleaned_data["preferences"])
+                with transaction.atomic():
+                    _save_preferences(user_id, **form.cleaned_data)
+                    # Not by the user's own id, which in the log would outlive an erasure.
+                    log_changes(request, UserProfile, [str(owner_id)], "Changed preferences.")
             except MemoriesError as error:
                 form.add_error("preferences", error.message)
         if form.errors:
             return self.render_to_response(self.get_context_data(preferences_form=form))
-        # Not by the user's own id, which in the log would outlive an erasure.
-        log_changes(request, UserProfile, [str(owner_id)], "Changed preferences.")
         return HttpResponseRedirect(request.path)
 
     def _preferences_form(self, profile: ProfileSeen | None) -> PreferencesForm | None:
         if profile is None or not self.request.user.has_perm(_PREFERENCES_EDIT):
             return None
-        return PreferencesForm(initial={"preferences": _indented(profile.preferences)})
+        read_at = _told_time(profile.updated_at)
+        shown = {"preferences": _indented(profile.preferences), "read_at": read_at}
+        return PreferencesForm(initial=shown)
 
     def _answer(self, owner_id: UUID) -> dict[str, Any]:
         session_ids = [session.pk for session in _newest_sessions(owner_id)[: SESSIONS + 1]]
@@ -162,17 +167,31 @@ def _told(asked: ContextAsk) -> Context:
     return build_context(asked)
 
 
-def _save_preferences(user_id: str, wanted: bytes) -> None:
-    """As they were typed: what is there no more is taken out. Raises MemoriesError."""
+def _save_preferences(user_id: str, preferences: bytes, read_at: str) -> None:
+    """As they were typed: what is there no more is taken out. Raises MemoriesError, also where the
+    profile has changed since it was read: what an assistant learned meanwhile is not typed."""
     keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
-    with transaction.atomic():
-        [profile] = get_profiles([user_id])
-        gone = keys.decode(profile.preferences).keys() - keys.decode(wanted).keys()
-        merged = dict.fromkeys(gone, msgspec.Raw(b"null")) | keys.decode(wanted)
-        change = ProfileChange(user_id, timezone.now(), msgspec.json.encode(merged))
-        [result] = update_profiles([change])
-        if isinstance(result, MemoriesError):
-            raise result
+    locked = UserProfile.objects.filter(owner_id=ids.owner_of_user(user_id), user_id=user_id)
+    now = locked.select_for_update().values_list("updated_at", flat=True).first()
+    if _told_time(now) != read_at:
+        raise ValidationFailed(
+            "preferences",
+            _(
+                "This profile was changed while you edited it; nothing was saved. Open the page "
+                "anew and make your changes there."
+            ),
+        )
+    [profile] = get_profiles([user_id])
+    gone = keys.decode(profile.preferences).keys() - keys.decode(preferences).keys()
+    merged = dict.fromkeys(gone, msgspec.Raw(b"null")) | keys.decode(preferences)
+    change = ProfileChange(user_id, timezone.now(), msgspec.json.encode(merged))
+    [result] = update_profiles([change])
+    if isinstance(result, MemoriesError):
+        raise result
+
+
+def _told_time(at: datetime | None) -> str:
+    return at.isoformat() if at else ""
 
 
 def _timeline(owner_id: UUID, holding: Holding) -> str:

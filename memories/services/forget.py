@@ -28,13 +28,17 @@ class Deletion:
     changed_by: str = ""
 
 
-def forget_memories(deletions: Sequence[Deletion]) -> list[Deleted | MemoriesError]:
-    """Delete each memory, none of which may occur twice."""
+def forget_memories(
+    deletions: Sequence[Deletion], operation_id: str = ""
+) -> list[Deleted | MemoriesError]:
+    """Delete each memory, none of which may occur twice. `operation_id` ties them, so that they
+    can be brought back together."""
     names = names_of({deletion.memory_id for deletion in deletions})
     targets = [
         Target(*names[d.memory_id], d.at, d.changed_by) for d in deletions if d.memory_id in names
     ]
-    gone = set(changes.delete_softly(targets))
+    action = "bulk_delete" if operation_id else "delete"
+    gone = set(changes.delete_softly(targets, action, operation_id))
     return [
         Deleted() if d.memory_id in gone else MemoryNotFound(memory_id=d.memory_id)
         for d in deletions

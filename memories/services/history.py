@@ -20,9 +20,7 @@ def history_of(memory_id: str, max_bytes: int = 15 << 20) -> list[RevisionSeen]:
         raise MemoryNotFound(memory_id=memory_id)
     found = rows(
         f"""
-        SELECT version, action, memory_type, content::text, tags, priority, updated_at, expires_at,
-            deleted_at, changed_at, nullif(changed_by, ''), nullif(operation_id, '')
-        FROM (
+        SELECT {_COLUMNS} FROM (
             SELECT *, sum(octet_length(content::text) + octet_length(to_json(tags)::text)
                 + {FRAME_BYTES}) OVER (ORDER BY version DESC) AS bytes
             FROM revisions WHERE owner_id = %s AND memory_id = %s) r
@@ -30,6 +28,24 @@ def history_of(memory_id: str, max_bytes: int = 15 << 20) -> list[RevisionSeen]:
         [*name, max_bytes],
     )
     return [_seen(*row) for row in found]
+
+
+def revision_of(memory_id: str, version: int) -> RevisionSeen | None:
+    """What the memory held in that version, however large."""
+    name = names_of([memory_id]).get(memory_id)
+    if name is None:
+        return None
+    found = rows(
+        f"""
+        SELECT {_COLUMNS} FROM revisions
+        WHERE owner_id = %s AND memory_id = %s AND version = %s""",
+        [*name, version],
+    )
+    return _seen(*found[0]) if found else None
+
+
+_COLUMNS = """version, action, memory_type, content::text, tags, priority, updated_at, expires_at,
+    deleted_at, changed_at, nullif(changed_by, ''), nullif(operation_id, '')"""
 
 
 def _seen(version: int, action: str, kind: str, content: str, *rest: Any) -> RevisionSeen:

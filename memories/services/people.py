@@ -106,6 +106,23 @@ def look_at_holding(owner_id: UUID) -> Holding:
     return Holding(*row)
 
 
+def holds_more_than(owner_id: UUID, count: int) -> bool:
+    """Whether the owner's memories, alive or deleted, and what they held before are more."""
+    [(found,)] = rows(
+        """
+        SELECT count(*) FROM (
+            (SELECT 1 FROM memory_entries WHERE owner_id = %(owner)s AND deleted_at IS NULL
+             LIMIT %(most)s)
+            UNION ALL
+            (SELECT 1 FROM memory_entries WHERE owner_id = %(owner)s AND deleted_at IS NOT NULL
+             LIMIT %(most)s)
+            UNION ALL
+            (SELECT 1 FROM revisions WHERE owner_id = %(owner)s LIMIT %(most)s)) held""",
+        {"owner": owner_id, "most": count + 1},
+    )
+    return bool(found > count)
+
+
 def count_over_time(owner_id: UUID, unit: str, zone: str) -> dict[tuple[datetime, str], int]:
     """The owner's newest memories by the day, week or month of the zone, and by type."""
     found = rows(

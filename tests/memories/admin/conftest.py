@@ -29,7 +29,9 @@ def enter(client, django_user_model):
         getattr(import_module(f"memories.migrations.{migration}"), grant)(apps, None)
 
     def enter(group):
-        account = django_user_model.objects.create_user(f"one-{group}", is_staff=True)
+        account, _ = django_user_model.objects.get_or_create(
+            username=f"one-{group}", defaults={"is_staff": True}
+        )
         account.groups.add(Group.objects.get(name=group))
         client.force_login(account)
         return client

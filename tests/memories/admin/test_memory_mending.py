@@ -7,11 +7,14 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
+from memories.errors import MemoriesError
 from memories.ids import owner_in
 from memories.models import EmbeddingModel, MemoryEntry, Relationship, Revision
 from memories.services import nearest
 from memories.services.embedding_models import drop_index, index_vectors
 from memories.services.nearest import nearest_to
+from memories.services.revise import Revision as Change
+from memories.services.revise import revise_memories
 from tests.embedders import embed_all
 from tests.factories import store
 
@@ -25,6 +28,10 @@ pytestmark = pytest.mark.django_db
 def press(client, memory_id, button, **fields):
     """Press a button of the page; returns the text of the page that follows."""
     return client.post(button_url(memory_id, button), fields, follow=True).text
+
+
+def _large(number):
+    return json.dumps({"text": f"{number} " + "y" * 900_000}).encode()
 
 
 class TestHistory:
@@ -59,12 +66,32 @@ class TestHistory:
         assert "has changed since" in told
         assert MemoryEntry.objects.get(pk=memory_id).text == "The kettle is in the hall."
 
+    def test_a_version_is_restored_from_its_own_page(self, enter, edited):
+        memory_id, read_at = edited
+        first = Revision.objects.get(memory_id=memory_id, version=1)
+        assert "Restore version 1" not in enter("viewer").get(page_url("revision", first.pk)).text
+        page = enter("operator").get(page_url("revision", first.pk)).text
+        assert button_url(memory_id, "version/1") in page and read_at in page
+        delete(memory_id)
+        assert "Restore version" not in enter("operator").get(page_url("revision", first.pk)).text
+
+    def test_a_large_version_is_restored(self, admin_client):
+        memory_id = store("x" * 900_000)
+        for number in range(20):  # together more than a reply of `history` holds
+            change = Change(memory_id, timezone.now(), content_json=_large(number))
+            assert not isinstance(revise_memories([change])[0], MemoriesError)
+        read_at = MemoryEntry.objects.get(pk=memory_id).updated_at.isoformat()
+        assert "in version 1." in press(admin_client, memory_id, "version/1", read_at=read_at)
+        assert MemoryEntry.objects.get(pk=memory_id).text == "x" * 900_000
+
     def test_a_made_up_request_changes_nothing(self, admin_client, edited):
         memory_id, read_at = edited
         for made_up in ("", "nonsense", "2026-01-01T00:00:00"):
             told = press(admin_client, memory_id, "version/1", read_at=made_up)
             assert "Open the page anew" in told
-        assert "no such version" in press(admin_client, memory_id, "version/77", read_at=read_at)
+        for version in (77, 2**31, 10**30):
+            told = press(admin_client, memory_id, f"version/{version}", read_at=read_at)
+            assert "no such version" in told
         assert Revision.objects.count() == 2
 
 

@@ -15,6 +15,7 @@ from memories.services.forget import forget_matching
 from tests.factories import store
 
 from .rows import delete
+from .test_actions import act
 from .test_memory_page import HOSTILE
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,25 @@ def test_a_bulk_delete_is_one_entry_and_is_undone_whole(enter):
     [entry] = LogEntry.objects.all()
     assert (entry.object_id, entry.change_message) == (operation_id, "Undid a bulk delete of 5")
     assert [deletion.memory_ids for deletion in shown(client)] == [[alone]]
+
+
+@pytest.mark.parametrize("sessions", [["hall", "hall"], ["hall", "kitchen"]])
+def test_what_was_deleted_together_in_the_list_comes_back_together(admin_client, sessions):
+    stored = [store(f"turn {place}", name) for place, name in enumerate(sessions)]
+    act(admin_client, "memoryentry", "delete_softly", stored)
+    [deletion] = shown(admin_client)
+    assert deletion.count == 2 and deletion.operation_id
+    assert (
+        "2 memories are alive again"
+        in restore(admin_client, operation_id=deletion.operation_id).text
+    )
+    assert {memory.pk for memory in MemoryEntry.objects.all()} == set(stored)
+
+
+@pytest.mark.parametrize("unknown", ["op-unknown", "x" * 500, "\u202e"])
+def test_an_unknown_operation_is_refused_and_not_logged(admin_client, unknown):
+    assert "nothing left to undo" in restore(admin_client, operation_id=unknown).text
+    assert not LogEntry.objects.exists()
 
 
 def test_one_memory_is_restored(admin_client):

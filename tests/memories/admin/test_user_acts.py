@@ -9,7 +9,7 @@ from memories.ids import owner_of_user
 from memories.models import Erasure, MemoryEntry
 from tests.factories import store
 
-from .rows import open_session
+from .rows import delete, open_session
 
 # An export is of one moment, and an erasure commits its steps.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,8 +54,20 @@ def test_a_user_is_erased_once_the_name_was_typed(enter, ann):
 
 
 def test_what_is_too_large_for_a_page_is_left_to_the_command(admin_client, ann, monkeypatch):
-    monkeypatch.setattr(user_acts, "MOST_COUNTED", 0)
+    """What is deleted and what was held before is written and removed as well."""
+    monkeypatch.setattr(user_acts, "MOST_ROWS", 2)
+    hall = MemoryEntry.objects.get(owner_id=ann)
+    delete(hall.pk)
+    store("Ann is back.", "hall")
     post(admin_client, "erase", ann, name="ann")
+    assert MemoryEntry.objects.filter(owner_id=ann).exists()
+
+
+def test_an_erasure_whose_proof_cannot_be_written_removes_nothing(admin_client, ann, settings):
+    (settings.DATA_DIR / "erasures").write_text("This is no folder.")
+    page = reverse("memories:user", args=[ann])
+    assert post(admin_client, "erase", ann, name="ann").url == page
+    assert "cannot be written" in admin_client.get(page).text
     assert MemoryEntry.objects.filter(owner_id=ann).exists()
 
 

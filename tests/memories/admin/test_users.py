@@ -64,11 +64,37 @@ def test_the_page_tells_what_the_assistant_would_be_told(admin_client):
         assert "told" not in admin_client.get(user_url("ann"), asked | wrong).context
 
 
+def save(client, user_id, typed):
+    """As the form sends it that the page shows."""
+    form = client.get(user_url(user_id)).context["preferences_form"]
+    read_at = form.initial["read_at"]
+    return client.post(user_url(user_id), {"preferences": typed, "read_at": read_at})
+
+
+def test_what_an_assistant_learned_meanwhile_is_not_lost(admin_client):
+    prefer("ann", {"voice": "low"})
+    form = admin_client.get(user_url("ann")).context["preferences_form"]
+    prefer("ann", {"units": "metric"})
+    fields = {"preferences": '{"voice": "high"}', "read_at": form.initial["read_at"]}
+    response = admin_client.post(user_url("ann"), fields)
+    assert "was changed while you edited it" in response.text
+    assert "high" in response.text  # what was typed is still there
+    kept = UserProfile.objects.get(pk="ann").preferences
+    assert kept == {"voice": "low", "units": "metric"}
+    assert not LogEntry.objects.exists()
+
+
+def test_a_first_profile_is_made_by_the_form(admin_client):
+    open_session("hall", "ann")
+    assert save(admin_client, "ann", '{"voice": "low"}').status_code == 302
+    assert UserProfile.objects.get(pk="ann").preferences == {"voice": "low"}
+
+
 def test_preferences_are_saved_as_they_were_typed(enter):
     prefer("ann", {"voice": "low", "units": "metric"})
     client = enter("operator")
     typed = '{"units": 1.10000000000000000001}'
-    assert client.post(user_url("ann"), {"preferences": typed}).status_code == 302
+    assert save(client, "ann", typed).status_code == 302
     kept = client.get(user_url("ann")).context["preferences"]
     assert "1.10000000000000000001" in kept and "voice" not in kept
     [entry] = LogEntry.objects.all()
@@ -79,7 +105,7 @@ def test_preferences_are_saved_as_they_were_typed(enter):
 @pytest.mark.parametrize("typed", ["", "{", "[1]", '{"a": "\\u0000"}', f'["{"x" * 300_000}"]'])
 def test_preferences_that_cannot_be_kept_are_told_and_stay_typed(admin_client, typed):
     prefer("ann", {"voice": "low"})
-    response = admin_client.post(user_url("ann"), {"preferences": typed})
+    response = save(admin_client, "ann", typed)
     assert response.status_code == 200
     assert response.context["preferences_form"].errors
     assert UserProfile.objects.get(pk="ann").preferences == {"voice": "low"}
