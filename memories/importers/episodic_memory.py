@@ -64,7 +64,7 @@ class EpisodicMemory(OldStore):
             " ORDER BY e.rowid"
         ):
             told = dict(zip(_EPISODE, row, strict=True))
-            yield self._session(told, {"tags": tags.of(rowid), "groups": groups.of(rowid)})
+            yield self._session(rowid, told, {"tags": tags.of(rowid), "groups": groups.of(rowid)})
         yield from self._recovered()
 
     def memories(self) -> Iterator[OldMemory]:
@@ -151,8 +151,11 @@ class EpisodicMemory(OldStore):
             JOIN context_groups g ON g.group_id = x.group_id
             ORDER BY o.rowid, x.rowid"""
 
-    def _session(self, row: Mapping[str, Any], weighted: Mapping[str, Weighted]) -> OldSession:
-        cells = self.cells("episodes", row["episode_id"])
+    def _session(
+        self, rowid: int, row: Mapping[str, Any], weighted: Mapping[str, Weighted]
+    ) -> OldSession:
+        an_id = row["episode_id"]
+        cells = self.cells("episodes", rowid if an_id is None else an_id)
         kept = ("episode_id", "profile", "importance_score", "status")
         told = {key: plain(row[key]) for key in kept}
         for key, pairs in weighted.items():

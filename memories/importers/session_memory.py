@@ -28,7 +28,8 @@ class SessionMemory(OldStore):
 
     def sessions(self) -> Iterator[OldSession]:
         for row in self.source.rows(
-            f"SELECT {self.source.columns('sessions', _SESSION)} FROM sessions s ORDER BY s.rowid"
+            f"SELECT s.rowid, {self.source.columns('sessions', _SESSION)} FROM sessions s"
+            " ORDER BY s.rowid"
         ):
             yield self._session(*row)
         yield from self._recovered()
@@ -44,9 +45,15 @@ class SessionMemory(OldStore):
             yield self._memory(*row)
 
     def _session(
-        self, an_id: object, user: object, created_at: object, last_active: object, metadata: object
+        self,
+        rowid: int,
+        an_id: object,
+        user: object,
+        created_at: object,
+        last_active: object,
+        metadata: object,
     ) -> OldSession:
-        cells = self.cells("sessions", an_id)
+        cells = self.cells("sessions", an_id or rowid)
         return OldSession(
             "sessions",
             cells.row,

@@ -50,7 +50,8 @@ class Walk:
         with closing(read_ahead(self._timed(self.store.sessions()))) as batches:
             for batch in batches:
                 self._count(batch)
-                self.sessions(batch, self.places.of_sessions(s.name for s in batch))
+                named = [session for session in batch if self._has_id(session)]
+                self.sessions(named, self.places.of_sessions(s.name for s in named))
                 yield len(batch)
 
     def _memories(self) -> Generator[int, None, None]:
@@ -106,6 +107,12 @@ class Walk:
     def skip(self, table: str, row: str, found: str) -> None:
         self.tally(table).skipped += 1
         self.source.note(table, row, found, "skipped")
+
+    def _has_id(self, session: OldSession) -> bool:
+        """Rows that name no session share one, which is none of the file's."""
+        if not session.name.own:
+            self.skip(session.table, session.row, "the session has no id")
+        return bool(session.name.own)
 
     def _count(self, batch: Iterable[OldSession | OldMemory | OldTie | OldProfile]) -> None:
         for table, count in Counter(item.table for item in batch).items():

@@ -1,5 +1,6 @@
 """`manage.py import_memories`: bring old stores over, and compare both sides afterwards."""
 
+import logging
 import sqlite3
 import sys
 import time
@@ -21,7 +22,7 @@ from rich.progress import Progress
 from memories.exports.bringing_back import BringingBack
 from memories.exports.errors import ExportError
 from memories.exports.reading import check_export, is_export
-from memories.importers.errors import ImportRefused
+from memories.importers.errors import ImportRefused, ReportNotWritten
 from memories.importers.following import Reading
 from memories.importers.importing import Import
 from memories.importers.kinds import opened, recognise
@@ -36,6 +37,7 @@ from memories.services.imports import ImportFinding, record_report
 from memories.startup import prepare_database
 
 _INTERRUPTED = 130
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -83,16 +85,16 @@ class Command(BaseCommand):
                 f"The database does not answer: {why}. What was imported is kept; run the same "
                 "command again, and it goes on where it stopped."
             ) from error
-        except DatabaseError as error:
-            why = " ".join(str(error).split())
-            raise CommandError(f"The database refused the import: {why}.") from error
         except KeyboardInterrupt:
             raise CommandError(
                 "Stopped. Run the same command again, and it goes on where it stopped.",
                 returncode=_INTERRUPTED,
             ) from None
-        except OSError as error:
-            raise CommandError(f"The report cannot be written: {error}.") from error
+        except DatabaseError as error:
+            why = " ".join(str(error).split())
+            raise CommandError(f"The database refused the import: {why}.") from error
+        except ReportNotWritten as error:
+            raise CommandError(f"{error} What was imported is kept.") from error
         if failed:
             raise CommandError(f"Not all is here as it should be: {', '.join(map(str, failed))}.")
 
@@ -116,6 +118,17 @@ class Command(BaseCommand):
             self.stderr.write(str(error))
         except sqlite3.DatabaseError as error:
             self.stderr.write(f"{path} cannot be read to its end: {error}.")
+        except OSError as error:
+            where = error.filename or path
+            self.stderr.write(f"{path} could not be imported: {where}: {error.strerror or error}.")
+        except (OperationalError, InterfaceError, ReportNotWritten):
+            raise
+        except Exception as error:  # of this file; the others are imported all the same
+            logger.exception("%s could not be imported", path)
+            self.stderr.write(
+                f"{path} could not be imported to its end: {type(error).__name__}, see the log. "
+                "What was imported of it is kept."
+            )
         return False
 
     def _export(self, path: Path, asked: "_Asked", report: Report) -> bool:

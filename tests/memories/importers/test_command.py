@@ -126,6 +126,43 @@ def test_a_bad_file_stops_no_other(run, tmp_path):
     assert MemoryEntry.objects.count() == 2
 
 
+def test_a_file_on_which_the_program_fails_stops_no_other(run, tmp_path, monkeypatch, caplog):
+    from memories.management.commands import import_memories
+
+    spoilt, good = talk(tmp_path / "spoilt", 2), talk(tmp_path / "good", 2)
+    recognise = import_memories.recognise
+
+    def fail(source, wanted):
+        if source.path == spoilt:
+            raise KeyError("of a kind that nobody thought of")
+        return recognise(source, wanted)
+
+    monkeypatch.setattr(import_memories, "recognise", fail)
+    code, _, errors = run(spoilt, good)
+    assert code == 1
+    told, ended = errors.splitlines()
+    assert told.startswith(f"{spoilt} could not be imported to its end: KeyError, see the log.")
+    assert str(good) not in ended
+    assert "nobody thought of" in caplog.text
+    assert MemoryEntry.objects.count() == 2
+
+
+def test_a_report_that_cannot_be_written_is_told_as_such(run, tmp_path):
+    (tmp_path / "file").touch()
+    path = talk(tmp_path / "store", 2)
+    code, _, errors = run(path, report=tmp_path / "file" / "report")
+    assert code == 1
+    assert errors.startswith("The report cannot be written: ")
+
+
+def test_a_report_is_closed_to_others(run, tmp_path):
+    path = make(tmp_path / "store", UNIFIED, memories=[unified("a", tags="oh")])
+    run(path)
+    folder = tmp_path / "data" / "imports"
+    [report] = folder.iterdir()
+    assert (folder.stat().st_mode & 0o077, report.stat().st_mode & 0o077) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [

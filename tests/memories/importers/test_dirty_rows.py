@@ -59,6 +59,18 @@ def test_a_session_that_is_missing_is_made(bring, tmp_path, told):
     assert brought.is_whole
 
 
+@pytest.mark.parametrize("bad", [None, ""])
+def test_a_session_without_an_id_is_skipped_and_stops_nothing(bring, tmp_path, told, bad):
+    rows = [session_row(bad), session_row("ok")]
+    path = make(tmp_path / "store", SESSION, sessions=rows, interactions=[turn(1, "ok")])
+    brought = bring(path)
+    assert told(brought) == [("sessions", "1", "the session has no id")]
+    assert brought.tallies["sessions"].skipped == 1
+    assert brought.is_whole
+    assert Session.objects.get().id == "ok"
+    assert bring(path).new == 0
+
+
 @pytest.mark.parametrize(
     ("raw", "text", "found"),
     [

@@ -118,3 +118,12 @@ def test_tags_that_came_later_are_added(bring, tmp_path):
     extend(path, episode_tags=[{"episode_id": 1, "tag": "food", "confidence": 1}])
     assert bring(path).is_whole
     assert MemoryEntry.objects.get().tags == ["food"]
+
+
+def test_an_episode_without_an_id_is_skipped(bring, tmp_path, told):
+    schema = EPISODIC.replace("episode_id INTEGER PRIMARY KEY, user_id", "episode_id, user_id")
+    rows = [episode(1), episode(2) | {"episode_id": None}]
+    brought = bring(make(tmp_path / "store", schema, episodes=rows))
+    assert told(brought) == [("episodes", "2", "the session has no id")]
+    assert brought.is_whole
+    assert Session.objects.get().summary == "episode 1"

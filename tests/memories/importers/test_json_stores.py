@@ -43,6 +43,14 @@ def test_a_list_that_grows_and_loses_its_oldest_brings_what_is_new(bring, tmp_pa
     assert set(MemoryEntry.objects.values_list("text", flat=True)) == {"a", "b", "c"}
 
 
+def test_entries_under_an_empty_key_stand_without_a_session_of_their_own(bring, tmp_path, told):
+    value = {"sessions": {"": [entry("a")], "k": [entry("b")]}, "summaries": {"": {"x": 1}}}
+    brought = bring(make_json(tmp_path / "store", value))
+    assert told(brought) == [("sessions", "", "the session has no id")]
+    assert brought.is_whole
+    assert set(MemoryEntry.objects.values_list("text", flat=True)) == {"a", "b"}
+
+
 def test_older_contexts_come_over_by_user(bring, tmp_path):
     context = {"room": "kitchen", "level": 7}
     value = {
