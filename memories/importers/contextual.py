@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from memories.importers.cells import Cells, as_raw
-from memories.importers.json_stores import JsonStore, keys_in, read_fields
+from memories.importers.json_stores import LATER, JsonStore, keys_in, read_fields
 from memories.importers.names import session_name
 from memories.importers.rows import MemoryName, OldMemory, OldSession, SessionName
 from memories.importers.source import Source
@@ -16,7 +16,11 @@ from memories.importers.values import clean_text, encode
 
 class Contextual(JsonStore):
     name = "contextual"
-    counted = {"entries": ()}
+    counted = {"entries": (), "objects": (), "others": ()}
+
+    def rows_of(self, table: str) -> int:
+        """A summary becomes a part of its session, and is counted there."""
+        return super().rows_of(table) - (self._summaries() if table == "objects" else 0)
 
     @classmethod
     def fits(cls, source: Source) -> bool:
@@ -61,9 +65,21 @@ class Contextual(JsonStore):
             """
             SELECT 'objects', key FROM objects WHERE section <> 'summaries'
             UNION ALL SELECT 'others', key FROM others
-            UNION ALL SELECT 'entries of summaries', key FROM entries WHERE section = 'summaries'"""
+            UNION ALL SELECT 'entries', key FROM entries WHERE section = 'summaries'"""
         ):
             yield table, clean_text(key).text, "what stands there is not what this store keeps"
+        for (key,) in self.source.rows(
+            f"SELECT o.key FROM objects o WHERE o.section = 'summaries' AND EXISTS ({LATER})"
+        ):
+            yield (
+                "objects",
+                clean_text(key).text,
+                "a summary of it stands there again, further down",
+            )
+
+    def _summaries(self) -> int:
+        sql = "SELECT count(DISTINCT key) FROM objects WHERE section = 'summaries'"
+        return int(next(self.source.rows(sql))[0])
 
     def _session(
         self, key: object, first: bytes | None, last: bytes | None, summary: bytes | None

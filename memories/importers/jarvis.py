@@ -9,11 +9,16 @@ from memories.importers.source import Source
 
 class Jarvis(JsonStore):
     name = "jarvis"
-    counted = {"entries": ()}
+    counted = {"entries": (), "objects": (), "others": ()}
 
     @classmethod
     def fits(cls, source: Source) -> bool:
-        return super().fits(source) and "memory" in keys_in(source, "entries", "")
+        if not super().fits(source) or source.count("sections"):
+            return False
+        return "memory" in keys_in(source, "entries", "")
 
     def memories(self) -> Iterator[OldMemory]:
         return self.memories_of_users("memory")
+
+    def unread(self) -> Iterator[tuple[str, str, str]]:
+        return self.unread_in("objects", "others", found="what stands there is no list of memories")

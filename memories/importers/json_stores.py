@@ -13,6 +13,10 @@ from memories.importers.values import clean_json, clean_text, encode, fields_of,
 
 _LOOKED_AT = 100
 
+# Is the object `o` followed by one of the same key? The last one counts, as for json.loads.
+LATER = """SELECT 1 FROM objects l
+    WHERE l.section = o.section AND l.key = o.key AND l.rowid > o.rowid"""
+
 
 class Entry(NamedTuple):
     """`fields`: of its object; what is none stands under `text` alone."""
@@ -54,6 +58,12 @@ class JsonStore(OldStore):
             cells = self.cells("entries", f"{clean_text(key).text}[{place}]")
             own = own_of(self.name, section, key, digest, occurrence)
             yield Entry(clean_text(key).text, cells, read_fields(cells, value), own)
+
+    def unread_in(self, *tables: str, found: str) -> Iterator[tuple[str, str, str]]:
+        """What stands by a key where this store has something else."""
+        for table in tables:
+            for (key,) in self.source.rows(f"SELECT key FROM {table} ORDER BY rowid"):
+                yield table, clean_text(key).text, found
 
     def memory_content(self, entry: Entry, said: str) -> bytes:
         """`said`: the field that holds what is remembered, a text or anything else."""

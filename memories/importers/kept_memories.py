@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db import DataError, IntegrityError, transaction
+from django.db import DatabaseError, transaction
 
 from memories.changes import rows
 from memories.errors import MemoriesError
@@ -14,6 +14,9 @@ from memories.importers.rows import OldMemory
 from memories.importers.seen import CHANGED_BY, MISSING, Seen
 from memories.services.revise import Revision, revise_memories
 from memories.services.store import NewMemory, store_memories
+
+# Of values, of constraints, and what is too large or too deep for the server.
+_ROWS_OWN = ("22", "23", "54")
 
 
 class Placed(NamedTuple):
@@ -38,12 +41,24 @@ def store_old(batch: Sequence[Placed]) -> dict[str, str]:
     try:
         with transaction.atomic():
             store_memories([_new(placed) for placed in batch])
-    except (DataError, IntegrityError) as error:
+    except DatabaseError as error:
+        if not _is_of_the_rows(error):
+            raise
         if len(batch) == 1:
-            return {batch[0].id: " ".join(str(error).split())[:200]}
+            return {batch[0].id: _reason(error)}
         half = len(batch) // 2
         return store_old(batch[:half]) | store_old(batch[half:])
     return {}
+
+
+def _is_of_the_rows(error: DatabaseError) -> bool:
+    return (getattr(error.__cause__, "sqlstate", None) or "").startswith(_ROWS_OWN)
+
+
+def _reason(error: DatabaseError) -> str:
+    """Without the DETAIL, which quotes the row."""
+    diagnostics = getattr(error.__cause__, "diag", None)
+    return (diagnostics and diagnostics.message_primary) or type(error).__name__
 
 
 def update_old(batch: Sequence[Placed]) -> list[bool]:

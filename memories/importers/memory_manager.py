@@ -7,6 +7,7 @@ from typing import Any
 from memories.importers.cells import merged, plain
 from memories.importers.labels import Labels, LabelTables
 from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
+from memories.importers.source import Source
 from memories.importers.stores import OldStore
 from memories.importers.unified_memory import TIE_MAX_CHARACTERS
 from memories.importers.values import encode, read_time
@@ -42,6 +43,10 @@ class MemoryManager(OldStore):
     reads = frozenset({_CATEGORIES.labels, _CATEGORIES.members})
     volatile = ("access_count", "last_accessed")
 
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._repeated = source.repeated("memory_entries", "memory_id")
+
     def memories(self) -> Iterator[OldMemory]:
         categories = _CATEGORIES.beside(self.source)
         for rowid, *row in self.source.rows(
@@ -59,8 +64,8 @@ class MemoryManager(OldStore):
             SELECT {self.source.columns("memory_relationships", _TIE, "r")},
                 {self._end("s")}, {self._end("t")}
             FROM memory_relationships r
-            LEFT JOIN memory_entries s ON s.memory_id = r.source_memory_id
-            LEFT JOIN memory_entries t ON t.memory_id = r.target_memory_id
+            LEFT JOIN memory_entries s ON s.rowid = ({_first("r.source_memory_id")})
+            LEFT JOIN memory_entries t ON t.rowid = ({_first("r.target_memory_id")})
             ORDER BY r.rowid"""
         ):
             cells = self.cells("memory_relationships", an_id)
@@ -98,7 +103,8 @@ class MemoryManager(OldStore):
         )
 
     def _memory_name(self, an_id: object, created_at: object, rowid: int) -> MemoryName:
-        own = own_of(self.name, an_id or rowid, created_at)
+        again = (rowid,) if self._repeated.get(an_id, rowid) != rowid else ()
+        own = own_of(self.name, an_id or rowid, created_at, *again)
         return MemoryName(SessionName(self.source.user), own)
 
     def _end(self, alias: str) -> str:
@@ -107,3 +113,8 @@ class MemoryManager(OldStore):
 
     def _end_name(self, an_id: object, created_at: object, rowid: int | None) -> MemoryName | None:
         return None if rowid is None else self._memory_name(an_id, created_at, rowid)
+
+
+def _first(an_id: str) -> str:
+    """SQL of the row that is meant by an id, which a store without a key may have twice."""
+    return f"SELECT min(d.rowid) FROM memory_entries d WHERE d.memory_id = {an_id}"

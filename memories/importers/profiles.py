@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from memories.importers.json_stores import JsonStore, keys_in, read_fields
+from memories.importers.json_stores import LATER, JsonStore, keys_in, read_fields
 from memories.importers.rows import OldProfile
 from memories.importers.source import Source
 from memories.importers.values import clean_text, fields_of
@@ -13,7 +13,7 @@ _KEYS = {"preferences", "taught_commands", "reminders"}
 
 class Profiles(JsonStore):
     name = "profiles"
-    counted = {"objects": ()}
+    counted = {"objects": (), "entries": (), "others": ()}
 
     @classmethod
     def fits(cls, source: Source) -> bool:
@@ -23,18 +23,15 @@ class Profiles(JsonStore):
 
     def profiles(self) -> Iterator[OldProfile]:
         for key, value in self.source.rows(
-            f"SELECT o.key, o.value FROM objects o WHERE NOT EXISTS ({_LATER}) ORDER BY o.rowid"
+            f"SELECT o.key, o.value FROM objects o WHERE NOT EXISTS ({LATER}) ORDER BY o.rowid"
         ):
             yield self._profile(key, value)
 
     def unread(self) -> Iterator[tuple[str, str, str]]:
         self.source.index("objects", "key")
-        for (key,) in self.source.rows(f"SELECT o.key FROM objects o WHERE EXISTS ({_LATER})"):
+        for (key,) in self.source.rows(f"SELECT o.key FROM objects o WHERE EXISTS ({LATER})"):
             yield "objects", clean_text(key).text, "the user stands there again, further down"
-        for table, key in self.source.rows(
-            "SELECT 'entries', key FROM entries UNION ALL SELECT 'others', key FROM others"
-        ):
-            yield table, clean_text(key).text, "what stands there is no profile"
+        yield from self.unread_in("entries", "others", found="what stands there is no profile")
 
     def _profile(self, key: object, value: bytes) -> OldProfile:
         cells = self.cells("objects", key)
@@ -43,6 +40,3 @@ class Profiles(JsonStore):
         if preferences is not None:
             del data["preferences"]
         return OldProfile("objects", cells.row, cells.user(key), preferences or {}, data)
-
-
-_LATER = "SELECT 1 FROM objects l WHERE l.key = o.key AND l.rowid > o.rowid"

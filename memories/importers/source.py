@@ -30,13 +30,18 @@ class Source:
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
             " ESCAPE '\\'"
         )
-        return {
-            name.lower(): frozenset(
-                column[1].lower()
-                for column in self.connection.execute(f'PRAGMA table_info("{name}")')
-            )
-            for (name,) in names
-        }
+        columns = {name.lower(): self._columns_of(name) for (name,) in names}
+        return {name: found for name, found in columns.items() if found}
+
+    def _columns_of(self, table: str) -> frozenset[str]:
+        """None of a table whose module this SQLite lacks, such as one of vectors."""
+        quoted = table.replace('"', '""')
+        try:
+            found = self.connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
+        except sqlite3.OperationalError as error:
+            self.note(table, "", f"a table that cannot be read: {error}", "left out")
+            return frozenset()
+        return frozenset(column[1].lower() for column in found)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         return self.connection.execute(sql, parameters)
@@ -47,6 +52,19 @@ class Source:
         known = self.tables.get(table, frozenset())
         alias = alias or table[0]
         return ", ".join(f"{alias}.{each}" if each in known else "NULL" for each in wanted)
+
+    def repeated(self, table: str, column: str) -> Mapping[Any, int]:
+        """The values that stand in several rows, each with the first of these rows."""
+        keys = [row[1].lower() for row in self.rows(f'PRAGMA table_info("{table}")') if row[5]]
+        if keys == [column]:
+            return {}
+        self.index(table, column)
+        return dict(
+            self.rows(
+                f'SELECT "{column}", min(rowid) FROM "{table}" WHERE "{column}" IS NOT NULL'
+                f' GROUP BY "{column}" HAVING count(*) > 1'
+            )
+        )
 
     def has(self, *tables: str) -> bool:
         return all(table in self.tables for table in tables)

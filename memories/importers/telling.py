@@ -8,7 +8,7 @@ from memories.importers.tally import Tally
 
 
 def import_lines(tallies: Iterable[Tally], writes: bool) -> Iterator[str]:
-    for tally in tallies:
+    for tally in _told_of(tallies):
         told = [f"{tally.new} {'new' if writes else 'would be new'}", f"{tally.known} known"]
         if tally.updated:
             told.append(f"{tally.updated} {'updated' if writes else 'would be updated'}")
@@ -20,7 +20,7 @@ def import_lines(tallies: Iterable[Tally], writes: bool) -> Iterator[str]:
 
 
 def verification_lines(tallies: Iterable[Tally]) -> Iterator[str]:
-    for tally in tallies:
+    for tally in _told_of(tallies):
         same = f"{tally.same} the same here"
         if tally.skipped:
             same += f", {tally.skipped} skipped"
@@ -33,6 +33,11 @@ def verification_lines(tallies: Iterable[Tally]) -> Iterator[str]:
 def finding_lines(counts: Counter[Finding]) -> Iterator[str]:
     for finding, count in sorted(counts.items()):
         yield f"  {count} in {finding.table}: {finding.found}: {finding.done}"
+
+
+def _told_of(tallies: Iterable[Tally]) -> Iterator[Tally]:
+    """A table that the file has not, or that is empty, is not worth a line."""
+    return (tally for tally in tallies if tally.rows or tally.read)
 
 
 def _rows(tally: Tally) -> str:

@@ -9,6 +9,7 @@ from memories.importers.cells import Cells, merged, plain
 from memories.importers.labels import Labels, LabelTables
 from memories.importers.names import kept_id
 from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
+from memories.importers.source import Source
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_text, encode, read_time
 
@@ -55,6 +56,10 @@ class UnifiedMemory(OldStore):
     reads = frozenset({_GROUPS.labels, _GROUPS.members})
     volatile = ("access_count", "last_accessed_at")
 
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._repeated = source.repeated("memories", "memory_id")
+
     def memories(self) -> Iterator[OldMemory]:
         groups = _GROUPS.beside(self.source)
         for rowid, *row in self.source.rows(
@@ -98,8 +103,11 @@ class UnifiedMemory(OldStore):
         )
 
     def _memory_name(self, an_id: object, created_at: object, rowid: int) -> MemoryName:
+        session = SessionName(self.source.user)
+        if self._repeated.get(an_id, rowid) != rowid:  # its id is that of the first of them
+            return MemoryName(session, own_of(self.name, an_id, created_at, rowid))
         own = own_of(self.name, an_id or rowid, created_at)
-        return MemoryName(SessionName(self.source.user), own, kept_id(clean_text(an_id)))
+        return MemoryName(session, own, kept_id(clean_text(an_id)))
 
     def _bad_relationships(self, cells: Cells, value: object) -> dict[str, Any]:
         if value in (None, "", "{}", "[]", "null") or _lists_in(value) is not None:
@@ -116,8 +124,8 @@ class UnifiedMemory(OldStore):
                 {self.source.columns("memory_relationships", columns, "r")},
                 {self._end("s")}, {self._end("t")}
             FROM memory_relationships r
-            LEFT JOIN memories s ON s.memory_id = r.source_memory_id
-            LEFT JOIN memories t ON t.memory_id = r.target_memory_id
+            LEFT JOIN memories s ON s.rowid = ({_first("r.source_memory_id")})
+            LEFT JOIN memories t ON t.rowid = ({_first("r.target_memory_id")})
             ORDER BY r.rowid"""
         ):
             cells = self.cells("memory_relationships", an_id or rowid)
@@ -135,7 +143,7 @@ class UnifiedMemory(OldStore):
         for row in self.source.rows(
             f"""
             SELECT {self._end("s")}, {self._end("t")}
-            FROM memories s LEFT JOIN memories t ON t.memory_id = s.parent_id
+            FROM memories s LEFT JOIN memories t ON t.rowid = ({_first("s.parent_id")})
             WHERE s.parent_id <> '' ORDER BY s.rowid"""
         ):
             yield self._tie("memories.parent_id", row[:3], row[3:], "child_of")
@@ -148,7 +156,7 @@ class UnifiedMemory(OldStore):
         ):
             for kind, wanted in (_lists_in(lists) or {}).items():
                 for an_id in wanted:
-                    sql = f"SELECT {self._end('t')} FROM memories t WHERE t.memory_id = ?"
+                    sql = f"SELECT {self._end('t')} FROM memories t WHERE t.rowid = ({_first('?')})"
                     target = next(self.source.rows(sql, [an_id]), (None, None, None))
                     yield self._tie("memories.relationships", source, target, kind)
 
@@ -165,6 +173,11 @@ class UnifiedMemory(OldStore):
 
     def _end_name(self, an_id: object, created_at: object, rowid: int | None) -> MemoryName | None:
         return None if rowid is None else self._memory_name(an_id, created_at, rowid)
+
+
+def _first(an_id: str) -> str:
+    """SQL of the row that is meant by an id, which a store without a key may have twice."""
+    return f"SELECT min(d.rowid) FROM memories d WHERE d.memory_id = {an_id}"
 
 
 def _lists_in(value: object) -> dict[str, list[str]] | None:

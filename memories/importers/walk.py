@@ -36,7 +36,7 @@ class Walk:
         self.store = store
         self.source = store.source
         self.places = Places(store.name, str(store.source.path.resolve()))
-        self.tallies = {t: Tally(t, self.source.count(t)) for t in store.counted}
+        self.tallies = {t: Tally(t, store.rows_of(t)) for t in store.counted}
 
     def go(self, progress: Callable[[int], None]) -> None:
         """`progress` hears how many rows are done."""
@@ -127,10 +127,13 @@ class Walk:
     def _placed(self, batch: Sequence[OldMemory]) -> list[Placed]:
         places = self.places.of_batch(batch)
         named = [(memory.name, places[memory.name.session]) for memory in batch]
-        return [
-            Placed(memory, place, an_id)
-            for memory, (_, place), an_id in zip(batch, named, memory_ids(named), strict=True)
-        ]
+        found: dict[str, Placed] = {}
+        for memory, (_, place), an_id in zip(batch, named, memory_ids(named), strict=True):
+            if an_id in found:  # one statement would change a memory only once
+                self.skip(memory.table, memory.row, "it stands in the file twice")
+            else:
+                found[an_id] = Placed(memory, place, an_id)
+        return list(found.values())
 
     def _placed_ties(self, batch: Sequence[OldTie]) -> list[tuple[OldTie, PlacedTie]]:
         ends = {end for tie in batch for end in (tie.source, tie.target) if end is not None}

@@ -1,5 +1,7 @@
 """Everything that the files of old assistants are known to hold."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -181,6 +183,56 @@ def test_what_the_database_refuses_stops_nothing_else(bring, tmp_path):
     assert missing["found"] == "is not here"
     assert not brought.is_whole
     assert MemoryEntry.objects.count() == 4
+
+
+def test_the_reason_of_a_refusal_quotes_nothing_that_was_said(bring, tmp_path):
+    rows("ALTER TABLE memory_entries ADD CONSTRAINT picky CHECK (text <> 'turn 3')")
+    brought = bring(talk(tmp_path / "store", 3))
+    assert "turn 3" not in brought.findings[0]["found"]
+
+
+def test_what_is_too_much_for_the_server_stops_nothing_else(bring, tmp_path):
+    rows(
+        """
+        CREATE FUNCTION too_much(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+        IF $1 = 'turn 3' THEN RAISE 'too deep' USING ERRCODE = '54001'; END IF;
+        RETURN true; END $$"""
+    )
+    rows("ALTER TABLE memory_entries ADD CONSTRAINT picky CHECK (too_much(text))")
+    brought = bring(talk(tmp_path / "store", 5))
+    assert brought.findings[0]["found"] == "the database refused it: too deep"
+    assert MemoryEntry.objects.count() == 4
+
+
+@pytest.mark.parametrize("later", [1709283600.5, 1709283700])
+def test_two_rows_of_one_id_are_two_memories(bring, tmp_path, later):
+    schema = UNIFIED.replace("memory_id TEXT PRIMARY KEY", "memory_id TEXT", 1)
+    twice = unified("a", content="again", created_at=later, parent_id="a")
+    path = make(tmp_path / "store", schema, memories=[unified("a"), twice])
+    for new in (2, 0, 0):
+        brought = bring(path)
+        assert (brought.tallies["memories"].new, brought.is_whole) == (new, True)
+    texts = dict(MemoryEntry.objects.values_list("text", "id"))
+    assert texts["content of a"] == "a"
+    assert texts["again"] not in ("", "a")
+    execute(path, "UPDATE memories SET content = content || '!'")
+    assert bring(path).is_whole
+    assert set(MemoryEntry.objects.values_list("text", flat=True)) == {"content of a!", "again!"}
+
+
+def test_a_table_of_a_missing_module_stops_nothing(bring, tmp_path, told):
+    path = make(tmp_path / "store", UNIFIED, memories=[unified("a")])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "INSERT INTO sqlite_master VALUES ('table', 'vectors', 'vectors', 0,"
+            " 'CREATE VIRTUAL TABLE vectors USING no_such_module(embedding float[384])')"
+        )
+        connection.commit()
+    brought = bring(path)
+    assert brought.is_whole
+    [(table, _, found)] = told(brought)
+    assert (table, "no_such_module" in found) == ("vectors", True)
 
 
 def test_tables_and_columns_that_are_unknown_are_told(bring, tmp_path, told):

@@ -51,6 +51,42 @@ def test_entries_under_an_empty_key_stand_without_a_session_of_their_own(bring, 
     assert set(MemoryEntry.objects.values_list("text", flat=True)) == {"a", "b"}
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_what_is_no_list_of_memories_is_told(bring, tmp_path, told, writes):
+    value = {
+        "anna": [{"timestamp": NOON, "memory": "tea"}],
+        "bob": {"timestamp": NOON, "memory": "an object"},
+        "carl": "a text",
+        "dora": None,
+    }
+    brought = bring(make_json(tmp_path / "store", value), writes=writes)
+    found = "what stands there is no list of memories"
+    assert [one for one in told(brought) if one[0] != "entries"] == [
+        ("objects", "bob", found),
+        ("others", "carl", found),
+        ("others", "dora", found),
+    ]
+    assert (brought.tallies["objects"].rows, brought.tallies["others"].skipped) == (1, 2)
+    assert brought.is_whole == writes
+
+
+def test_a_summary_that_stands_there_twice_is_told_once(bring, tmp_path, told):
+    path = tmp_path / "store"
+    path.write_text(
+        '{"sessions": {"k": []}, "summaries": {"k": {"conversation_summary": "old"},'
+        ' "k": {"conversation_summary": "new"}, "l": [], "m": 7}, "n": {}, "o": 1}'
+    )
+    brought = bring(path)
+    assert {row for table, row, _ in told(brought) if table in ("objects", "others")} == {
+        "k",
+        "m",
+        "n",
+        "o",
+    }
+    assert brought.is_whole
+    assert set(Session.objects.values_list("id", "summary")) == {("k", "new")}
+
+
 def test_older_contexts_come_over_by_user(bring, tmp_path):
     context = {"room": "kitchen", "level": 7}
     value = {
