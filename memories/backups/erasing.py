@@ -21,7 +21,9 @@ from memories.services.proofs import (
     SELECT_PROOFS,
     Proof,
     ProofFile,
+    completed,
     digest_of,
+    is_news,
     proof_of,
     values_of,
 )
@@ -35,10 +37,11 @@ def gather_proofs(server: Server, file: ProofFile) -> list[Proof]:
     known = {proof.id: proof for proof in read_proofs(file)}
     if is_used(server):
         with server.connect(server.database) as connection:
-            missing = [proof for proof in _proofs_in(connection) if proof.id not in known]
-        if missing:
-            file.append(missing)
-        known |= {proof.id: proof for proof in missing}
+            found = _proofs_in(connection)
+        news = [proof for proof in found if is_news(proof, known.get(proof.id))]
+        if news:
+            file.append(news)
+        known |= {proof.id: proof for proof in news}
     return list(known.values())
 
 
@@ -53,10 +56,11 @@ def read_proofs(file: ProofFile) -> list[Proof]:
 def erase_again(server: Server, database: str, proofs: Iterable[Proof]) -> int:
     """Erase from `database` every owner whose proof it lacks; returns how many it had.
 
-    A proof that it has is older than its backup: what it holds of that owner came later, and stays.
+    A complete proof that it has is older than its backup: what it holds of that owner came later,
+    and stays. One of an erasure that was at work then counts as lacking, and is completed.
     """
     with server.connect(database) as connection:
-        has = {proof.id for proof in _proofs_in(connection)}
+        has = {proof.id for proof in _proofs_in(connection) if proof.is_complete}
         lacking = [proof for proof in proofs if proof.id not in has]
         if not lacking:
             return 0
@@ -65,15 +69,16 @@ def erase_again(server: Server, database: str, proofs: Iterable[Proof]) -> int:
         owners = [owner for owner in _owners(connection, tables) if digest_of(owner) in digests]
         with connection.transaction():
             _drop_checks(connection)
-            for owner in owners:
-                _erase(connection, owner, tables)
+            counts = {digest_of(owner): _erase(connection, owner, tables) for owner in owners}
             if _has_table(connection, "erasures"):
                 for proof in lacking:
-                    connection.execute(INSERT_PROOF, values_of(proof))
+                    done = completed(proof, counts.get(proof.owner_digest, {}))
+                    connection.execute(INSERT_PROOF, values_of(done))
     return len(owners)
 
 
-def _erase(connection: Connection, owner: UUID, tables: list[str]) -> None:
+def _erase(connection: Connection, owner: UUID, tables: list[str]) -> dict[str, int]:
+    """How many rows went, by table."""
     sessions = connection.execute(
         "SELECT id, user_id FROM sessions WHERE owner_id = %s", [owner]
     ).fetchall()
@@ -87,9 +92,11 @@ def _erase(connection: Connection, owner: UUID, tables: list[str]) -> None:
     }
     connection.execute(requests.FORGET_OWNER, named)
     connection.execute(admin_log.FORGET_OWNER, named)
+    counts = {}
     for table in tables:
         statement = sql.SQL("DELETE FROM {} WHERE owner_id = %s").format(sql.Identifier(table))
-        connection.execute(statement, [owner])
+        counts[table] = connection.execute(statement, [owner]).rowcount
+    return counts
 
 
 def _owners(connection: Connection, tables: list[str]) -> set[UUID]:

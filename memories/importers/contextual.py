@@ -74,7 +74,7 @@ class Contextual(JsonStore):
             yield (
                 "objects",
                 clean_text(key).text,
-                "a summary of it stands there again, further down",
+                "its summary stands there again, further down",
             )
 
     def _summaries(self) -> int:

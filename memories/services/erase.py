@@ -21,7 +21,15 @@ from memories.services import admin_log, requests
 from memories.services.caches import forget_everything
 from memories.services.find_owner import Owner, owned_tables
 from memories.services.orchestrators import running_orchestrators
-from memories.services.proofs import Proof, ProofFile, digest_of, keep_in_table, sync_file
+from memories.services.proofs import (
+    Proof,
+    ProofFile,
+    begun_proof,
+    completed,
+    digest_of,
+    keep_in_table,
+    sync_file,
+)
 
 BATCH = 1_000
 # Within it every orchestrator has heard of a change, or serves nothing from memory.
@@ -30,7 +38,8 @@ _HEARD_SECONDS = 2.0
 
 class Erasure:
     """`steps` does it, each step a transaction; it may be repeated after a failure. `counts`: the
-    rows removed, by table."""
+    rows removed, by table. The proof is there from the first removed row on, so that an erasure
+    that is never finished here is finished by a restore."""
 
     def __init__(self, owner: Owner, erased_by: str, proof_file: ProofFile) -> None:
         self._owner = owner
@@ -46,6 +55,7 @@ class Erasure:
     def steps(self) -> Iterator[None]:
         """Raises OSError, before anything is removed, where the proof cannot be written."""
         sync_file(self._proof_file)
+        self.proof = begun_proof(self._owner.owner_id) or self._new_proof()
         heard_at = time.monotonic() + _HEARD_SECONDS
         self._remove_sessions()
         yield
@@ -67,7 +77,20 @@ class Erasure:
             self._remove("django_admin_log", admin_log.FORGET_OWNER)
             self._remove("agent_states", _ALL.format(table="agent_states"))
             self._remove("sessions", _ALL.format(table="sessions"))
+            keep_in_table([self.proof])
             self._tell_caches()
+        # After the commit: a line for an erasure that failed would make a restore erase who is
+        # still there.
+        self._proof_file.append([self.proof])
+
+    def _new_proof(self) -> Proof:
+        return Proof(
+            f"erasure-{secrets.token_hex(12)}",
+            digest_of(self._owner.owner_id),
+            {},
+            timezone.now(),
+            self._erased_by,
+        )
 
     def _remove_batch(self, table: str) -> bool:
         """Whether there may be more."""
@@ -86,24 +109,16 @@ class Erasure:
         return len(gone)
 
     def _remove_rest(self, now: datetime) -> None:
-        """What came meanwhile, and the proof, in one transaction. The file follows its commit: a
-        line for an erasure that failed would make a restore erase who is still there."""
+        """What came meanwhile, and the proof's completion, in one transaction."""
         with transaction.atomic():
             self._remove("request_keys", requests.FORGET_OWNER)
             self._remove("django_admin_log", admin_log.FORGET_OWNER)
             for table in owned_tables():
                 self._remove(table, _ALL.format(table=table))
-            proof = Proof(
-                f"erasure-{secrets.token_hex(12)}",
-                digest_of(self._owner.owner_id),
-                dict(sorted((+self.counts).items())),
-                now,
-                self._erased_by,
-            )
-            keep_in_table([proof])
+            self.proof = completed(self.proof, self.counts, now)
+            keep_in_table([self.proof])
             self._tell_caches()
-        self.proof = proof
-        self._proof_file.append([proof])
+        self._proof_file.append([self.proof])
 
     def _remove(self, table: str, sql: str) -> None:
         with connection.cursor() as cursor:

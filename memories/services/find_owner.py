@@ -9,6 +9,7 @@ from memories import ids
 from memories.changes import rows
 from memories.errors import MemoriesError
 from memories.models.owned import OwnedModel
+from memories.services.proofs import begun_proof
 
 
 class OwnerNotFound(MemoriesError):
@@ -33,8 +34,11 @@ def owned_tables() -> list[str]:
     return sorted(tables, key=lambda table: (table != "memory_entries", table))
 
 
-def owner_of(user: str = "", session: str = "", owner_id: UUID | None = None) -> Owner:
-    """By one of the three. Raises OwnerNotFound where nothing of such an owner is stored."""
+def owner_of(
+    user: str = "", session: str = "", owner_id: UUID | None = None, or_half_erased: bool = False
+) -> Owner:
+    """By one of the three. `or_half_erased`: also one whose erasure was cut short when nothing
+    was left. Raises OwnerNotFound where nothing of such an owner is stored."""
     if user:
         owner = Owner(ids.owner_of_user(user), user, user)
     elif session:
@@ -42,7 +46,8 @@ def owner_of(user: str = "", session: str = "", owner_id: UUID | None = None) ->
     else:
         assert owner_id is not None
         owner = Owner(owner_id, str(owner_id), _user_of(owner_id))
-    if not _has_rows(owner.owner_id):
+    is_known = _has_rows(owner.owner_id) or (or_half_erased and begun_proof(owner.owner_id))
+    if not is_known:
         what = "session" if session else "user" if user else "owner"
         raise OwnerNotFound(f"Nothing is stored of a {what} {owner.name!r}.")
     return owner

@@ -4,7 +4,7 @@ take back. Written by the erasure; read by the restore, which erases again."""
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +21,8 @@ class ProofsUnreadable(MemoriesError):
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`counts`: rows removed, by table. `owner_digest` tells only whoever knows the owner."""
+    """`counts`: rows removed, by table; none while the erasure is at work, or was cut short.
+    `owner_digest` tells only whoever knows the owner."""
 
     id: str
     owner_digest: str
@@ -29,13 +30,27 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     erased_at: datetime
     erased_by: str
 
+    @property
+    def is_complete(self) -> bool:
+        return self.counts != {}
+
+
+def completed(proof: Proof, counts: Mapping[str, int], at: datetime | None = None) -> Proof:
+    """As it is when all is gone. One that is complete stays as it is."""
+    if proof.is_complete:
+        return proof
+    removed = {table: count for table, count in sorted(counts.items()) if count}
+    return msgspec.structs.replace(
+        proof, counts=removed or {"sessions": 0}, erased_at=at or proof.erased_at
+    )
+
 
 def digest_of(owner_id: UUID) -> str:
     return hashlib.sha256(owner_id.bytes).hexdigest()
 
 
 class ProofFile:
-    """A line of JSON for each erasure."""
+    """A line of JSON for each erasure when it begins, and one when it is complete."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "erasures.jsonl"
@@ -61,11 +76,12 @@ class ProofFile:
             return []
         whole = text[: text.rfind(b"\n") + 1]  # the last line of an append that was cut off is none
         try:
-            return [msgspec.json.decode(line, type=Proof) for line in whole.splitlines()]
+            proofs = [msgspec.json.decode(line, type=Proof) for line in whole.splitlines()]
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ProofsUnreadable(
                 f"{self.path} is damaged: {error}. Mend it first: it says who was erased."
             ) from error
+        return list({proof.id: proof for proof in proofs}.values())
 
 
 def _whole_bytes(file: BinaryIO) -> int:
@@ -74,7 +90,7 @@ def _whole_bytes(file: BinaryIO) -> int:
 
 
 def keep_in_table(proofs: Iterable[Proof]) -> None:
-    """Those that it lacks."""
+    """Those that it lacks, or has as they were when the erasure began."""
     for proof in proofs:
         rows(INSERT_PROOF, values_of(proof))
 
@@ -82,9 +98,20 @@ def keep_in_table(proofs: Iterable[Proof]) -> None:
 def sync_file(file: ProofFile) -> None:
     """Write what the table knows and the file lacks: a crash may have come between the two, or
     another machine has erased. Raises OSError where nothing can be written."""
-    known = {proof.id for proof in file.read()}
+    known = {proof.id: proof for proof in file.read()}
     found = map(proof_of, rows(SELECT_PROOFS))
-    file.append(proof for proof in found if proof.id not in known)
+    file.append(proof for proof in found if is_news(proof, known.get(proof.id)))
+
+
+def is_news(proof: Proof, known: Proof | None) -> bool:
+    """Whether it tells more than what is known of the same erasure."""
+    return known is None or (proof.is_complete and not known.is_complete)
+
+
+def begun_proof(owner_id: UUID) -> Proof | None:
+    """Of an erasure of this owner that is at work, or was cut short."""
+    found = map(proof_of, rows(SELECT_PROOFS_OF, [digest_of(owner_id)]))
+    return next((proof for proof in found if not proof.is_complete), None)
 
 
 def proof_of(row: Sequence[Any]) -> Proof:
@@ -98,10 +125,12 @@ def values_of(proof: Proof) -> dict[str, object]:
     return values | {"counts": msgspec.json.encode(proof.counts).decode()}
 
 
-SELECT_PROOFS = """
-SELECT id, owner_digest, counts::text, erased_at, erased_by FROM erasures ORDER BY erased_at, id"""
+_SELECT = "SELECT id, owner_digest, counts::text, erased_at, erased_by FROM erasures"
+SELECT_PROOFS = f"{_SELECT} ORDER BY erased_at, id"
+SELECT_PROOFS_OF = f"{_SELECT} WHERE owner_digest = %s ORDER BY erased_at, id"
 
 INSERT_PROOF = """
-INSERT INTO erasures (id, owner_digest, counts, erased_at, erased_by)
+INSERT INTO erasures AS e (id, owner_digest, counts, erased_at, erased_by)
 VALUES (%(id)s, %(owner_digest)s, %(counts)s::jsonb, %(erased_at)s, %(erased_by)s)
-ON CONFLICT (id) DO NOTHING"""
+ON CONFLICT (id) DO UPDATE SET counts = excluded.counts, erased_at = excluded.erased_at
+WHERE e.counts = '{}' AND excluded.counts <> '{}'"""

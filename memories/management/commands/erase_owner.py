@@ -12,7 +12,7 @@ from memories.management.owner_arguments import add_owner_arguments, read_owner
 from memories.management.pacing import go_gently
 from memories.services.erase import Erasure
 from memories.services.find_owner import Owner
-from memories.services.proofs import ProofFile
+from memories.services.proofs import ProofFile, sync_file
 
 
 class Command(BaseCommand):
@@ -29,10 +29,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with told_in_one_sentence("Run the same command again: it erases what is left."):
-            owner = read_owner(options)
+            file = ProofFile(settings.DATA_DIR / "erasures")
+            sync_file(file)  # of an erasure that was cut short, whatever else is asked
+            owner = read_owner(options, or_half_erased=True)
             if not options["yes"]:
                 self._ask(owner)
-            file = ProofFile(settings.DATA_DIR / "erasures")
             erasure = Erasure(owner, (options["by"] or _account())[:150], file)
             go_gently(erasure.steps())
         for table, count in erasure.proof.counts.items():

@@ -29,7 +29,7 @@ from memories.backups.server import Server, find_server
 from memories.backups.swapping import is_used, swap_in
 from memories.services.backups import record_backup
 from memories.services.orchestrators import running_orchestrators
-from memories.services.proofs import ProofFile, keep_in_table
+from memories.services.proofs import ProofFile, keep_in_table, sync_file
 
 
 class Command(BaseCommand):
@@ -89,6 +89,7 @@ class Command(BaseCommand):
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
             keep_in_table(proofs)
+            sync_file(_proof_file())
             record_backup(describe(path, manifest, timezone.now()))
         self.stdout.write("The tables are up to date. Start the orchestrators again.")
 
@@ -108,6 +109,7 @@ class Command(BaseCommand):
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
             keep_in_table(proofs)
+            sync_file(_proof_file())
             if settings.WAL_ARCHIVE:
                 base = make_base(find_server(), settings.ARCHIVE_DIR)
                 record_backup(describe_base(base))

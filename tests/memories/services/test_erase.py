@@ -87,9 +87,10 @@ def test_the_proof_tells_nothing_of_what_was(wire, trial, tmp_path):
         digest_of(owner.owner_id),
         "tester",
     )
-    [line] = (tmp_path / "erasures.jsonl").read_text().splitlines()
+    [_, line] = (tmp_path / "erasures.jsonl").read_text().splitlines()
     assert msgspec.json.decode(line)["counts"] == row.counts
-    assert "anna" not in line and str(owner.owner_id) not in line
+    for text in (tmp_path / "erasures.jsonl").read_text(), row.erased_by:
+        assert "anna" not in text and str(owner.owner_id) not in text
     assert (tmp_path / "erasures.jsonl").stat().st_mode & 0o077 == 0
 
 
@@ -100,6 +101,32 @@ def test_nothing_goes_where_the_proof_cannot_be_written(wire, trial, tmp_path):
     with pytest.raises(OSError, match="file"):
         erase(owner_of("anna"), tmp_path / "file")
     assert content_of(owner_of("anna").owner_id) == before
+
+
+@pytest.mark.parametrize("left", [1, 2, 5, 8])
+def test_an_erasure_that_is_cut_short_has_its_proof_and_is_finished_by_the_next(
+    wire, trial, tmp_path, left
+):
+    """`left`: how many of the last steps were not done; without the last one, only the proof."""
+    live(wire, "bert", "cellar")
+    as_many = list(Erasure(owner_of("bert"), "tester", ProofFile(tmp_path / "bert")).steps())
+    live(wire, "anna", "kitchen")
+    owner, file = owner_of("anna"), ProofFile(tmp_path)
+    steps = Erasure(owner, "tester", file).steps()
+    for _ in as_many[left:]:
+        next(steps)
+    steps.close()
+    assert any(content_of(owner.owner_id).values()) == (left > 1)
+    begun = file.read()[-1]
+    assert (begun.owner_digest, begun.counts) == (digest_of(owner.owner_id), {})
+    assert ErasureRow.objects.get(owner_digest=begun.owner_digest).id == begun.id
+    again = owner_of("anna", or_half_erased=True)
+    proof = erase(again, tmp_path)
+    assert (proof.id, proof.is_complete) == (begun.id, True)
+    assert file.read()[-1] == proof
+    assert not any(content_of(owner.owner_id).values())
+    with pytest.raises(OwnerNotFound):
+        owner_of("anna", or_half_erased=True)
 
 
 def test_the_file_gets_what_the_table_alone_knows_and_loses_what_was_cut_off(wire, trial, tmp_path):
