@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.db import DataError, transaction
@@ -16,6 +17,7 @@ from memories.exports.errors import ExportError
 from memories.exports.reading import Batch, batches_of
 from memories.exports.tables import Table
 from memories.exports.writing import Header
+from memories.services.erased import read_erased, told
 from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
 
 
@@ -30,6 +32,15 @@ class Tally:
     @property
     def new(self) -> int:
         return self.read - self.known
+
+
+def refuse_erased(path: Path, header: Header) -> None:
+    """Raises ExportError where its owner was erased here since."""
+    at = read_erased().at(UUID(header.owner_id))
+    if at is not None:
+        raise ExportError(
+            f"{path} is not brought back: {told(at)}. If it is wanted all the same: --erased-too."
+        )
 
 
 class BringingBack:

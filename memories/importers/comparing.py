@@ -13,8 +13,13 @@ class Comparison(Verification):
 
     title = "comparing"
 
-    def __init__(self, store: OldStore, tell: Callable[[str, str, str], None]) -> None:
-        super().__init__(store)
+    def __init__(
+        self,
+        store: OldStore,
+        tell: Callable[[str, str, str], None],
+        erased_too: bool = False,
+    ) -> None:
+        super().__init__(store, erased_too)
         self._tell = tell
         self.differences = 0
 

@@ -18,11 +18,13 @@ State = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a file is read: as which format, for whom, and in which zone times without one are."""
+    """How a file is read: as which format, for whom, and in which zone times without one are;
+    and whether what is older than the erasure of its owner comes too."""
 
     format: str
     user: str
     zone: tzinfo
+    erased_too: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Follower:
             self._state.begin()
             stores = recognise(source, reading.format)
             for store in stores:
-                mirror = Mirror(store, self._state, self._deletes_many)
+                mirror = Mirror(store, self._state, self._deletes_many, reading.erased_too)
                 mirror.go(advance)
                 yield mirror.changes
 

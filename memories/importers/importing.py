@@ -28,8 +28,8 @@ class Import(Walk):
 
     title = "importing"
 
-    def __init__(self, store: OldStore, writes: bool) -> None:
-        super().__init__(store)
+    def __init__(self, store: OldStore, writes: bool, erased_too: bool = False) -> None:
+        super().__init__(store, erased_too)
         self._writes = writes
 
     def go(self, progress: Callable[[int], None]) -> None:
@@ -56,6 +56,7 @@ class Import(Walk):
                 self._note_change(placed, "left as it is: it was changed here as well")
         if self._writes:
             self._make_shared_sessions(batch)
+            self._make_sessions_of_erased(batch)
             self._store([placed for placed, one in pairs if not one.is_there])
             self._update([placed for placed, one in pairs if _is_to_update(one)])
 
@@ -108,7 +109,9 @@ class Import(Walk):
 
     def _make_shared_sessions(self, batch: Sequence[Placed]) -> None:
         """Those for rows without a session. Made with the rows that stand in them first."""
-        if not self.places.made:
+        here = {placed.place for placed in batch}
+        made = {user: place for user, place in self.places.made.items() if place in here}
+        if not made:
             return
         metadata = encode({"store": self.store.name, "file": str(self.source.path.resolve())})
         sessions = [
@@ -120,11 +123,22 @@ class Import(Walk):
                 batch[0].memory.created_at,
                 session_type=SOURCE_SESSION_TYPE,
             )
-            for user_id in self.places.made
+            for user_id in made
         ]
-        places = {SessionName(user_id): place for user_id, place in self.places.made.items()}
-        keep_sessions(sessions, places)
-        self.places.made.clear()
+        keep_sessions(sessions, {SessionName(user_id): place for user_id, place in made.items()})
+        for user_id in made:
+            del self.places.made[user_id]
+
+    def _make_sessions_of_erased(self, batch: Sequence[Placed]) -> None:
+        """Of what was said after the erasure in sessions from before, which were left out: bare."""
+        theirs = [p for p in batch if p.memory.name.session.own and self._is_of_erased(p)]
+        names = {placed.memory.name.session: placed for placed in reversed(theirs)}
+        bare = [OldSession("", "", n, b"{}", p.memory.created_at) for n, p in names.items()]
+        if bare:
+            keep_sessions(bare, {name: placed.place for name, placed in names.items()})
+
+    def _is_of_erased(self, placed: Placed) -> bool:
+        return self._erased.at(placed.place.owner_id) is not None
 
 
 def _is_to_update(seen: Seen) -> bool:

@@ -31,6 +31,16 @@ def keep_ties(batch: Sequence[PlacedTie]) -> None:
     rows(_KEEP, [_told(batch)])
 
 
+def stored_ids(batch: Sequence[PlacedTie]) -> set[str]:
+    """Those of the ends that are here."""
+    ends = {an_id for tie in batch for an_id in (tie.source_id, tie.target_id)}
+    found = rows(
+        "SELECT id FROM memory_entries WHERE owner_id = ANY(%s) AND id = ANY(%s)",
+        [list({tie.owner_id for tie in batch}), list(ends)],
+    )
+    return {an_id for (an_id,) in found}
+
+
 def _told(batch: Sequence[PlacedTie]) -> str:
     once = {tie[:4]: tie._asdict() for tie in reversed(batch)}
     return msgspec.json.encode(list(once.values())).decode()

@@ -36,8 +36,10 @@ class Mirror(Import):
 
     title = "mirroring"
 
-    def __init__(self, store: OldStore, state: MirrorState, deletes_many: bool) -> None:
-        super().__init__(store, writes=True)
+    def __init__(
+        self, store: OldStore, state: MirrorState, deletes_many: bool, erased_too: bool = False
+    ) -> None:
+        super().__init__(store, writes=True, erased_too=erased_too)
         self._state = state
         self._deletes_many = deletes_many
         # A file may hold two stores, of which each has rounds of its own.
@@ -64,6 +66,10 @@ class Mirror(Import):
         self._bring_back(self._state.gone(changed))
         super().memories([placed for placed in batch if self._memory + placed.id in changed])
         self._state.see(prints)
+
+    def erased(self, batch: Sequence[Placed]) -> None:
+        """They have not vanished from the file."""
+        self._state.see({self._memory + placed.id: _print(told(placed)) for placed in batch})
 
     def ties(self, batch: Sequence[tuple[OldTie, PlacedTie]]) -> None:
         prints = {self._tie + _ends(placed): b"" for _, placed in batch}

@@ -19,8 +19,8 @@ class Verification(Walk):
 
     title = "comparing"
 
-    def __init__(self, store: OldStore) -> None:
-        super().__init__(type(store)(store.source.unheard()))
+    def __init__(self, store: OldStore, erased_too: bool = False) -> None:
+        super().__init__(type(store)(store.source.unheard()), erased_too)
         self._heard = store.source
 
     def lines(self) -> Iterator[str]:

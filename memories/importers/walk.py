@@ -5,11 +5,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import ClassVar, TypeVar
+from uuid import UUID
 
 import msgspec
 
+from memories.ids import owner_of_user
 from memories.importers.kept_memories import Placed
-from memories.importers.kept_ties import PlacedTie
+from memories.importers.kept_ties import PlacedTie, stored_ids
 from memories.importers.places import Place, Places, memory_ids
 from memories.importers.reading import read_ahead
 from memories.importers.rows import (
@@ -23,16 +25,19 @@ from memories.importers.rows import (
 from memories.importers.stores import OldStore
 from memories.importers.tally import Tally
 from memories.importers.times import with_times
+from memories.services.erased import NOBODY, read_erased, told
 
 Row = TypeVar("Row", OldMemory, OldSession, OldTie)
 
 
 class Walk:
-    """A subclass says what becomes of each batch."""
+    """A subclass says what becomes of each batch. `erased_too`: also what is older than the erasure
+    of its owner."""
 
     title: ClassVar[str]
 
-    def __init__(self, store: OldStore) -> None:
+    def __init__(self, store: OldStore, erased_too: bool = False) -> None:
+        self._erased = NOBODY if erased_too else read_erased()
         self.store = store
         self.source = store.source
         self.places = Places(store.name, str(store.source.path.resolve()))
@@ -51,14 +56,21 @@ class Walk:
             for batch in batches:
                 self._count(batch)
                 named = [session for session in batch if self._has_id(session)]
-                self.sessions(named, self.places.of_sessions(s.name for s in named))
+                places = self.places.of_sessions(s.name for s in named)
+                kept = [s for s in named if not self._is_erased(s, places[s.name].owner_id)]
+                self.sessions(kept, places)
                 yield len(batch)
 
     def _memories(self) -> Generator[int, None, None]:
         with closing(read_ahead(self._timed(self.store.memories()))) as batches:
             for batch in batches:
                 self._count(batch)
-                self.memories(self._placed(batch))
+                placed = self._placed(batch)
+                erased = [p for p in placed if self._is_erased(p.memory, p.place.owner_id)]
+                self.erased(erased)
+                if len(erased) < len(placed):
+                    gone = {one.id for one in erased}
+                    self.memories([one for one in placed if one.id not in gone])
                 yield len(batch)
 
     def _ties(self) -> Generator[int, None, None]:
@@ -75,7 +87,7 @@ class Walk:
         with closing(read_ahead(self.store.profiles(), rows=100)) as batches:
             for batch in batches:
                 self._count(batch)
-                self.profiles(batch)
+                self.profiles([one for one in batch if not self._is_erased_profile(one)])
                 yield len(batch)
 
     def sessions(self, batch: Sequence[OldSession], places: dict[SessionName, Place]) -> None:
@@ -83,6 +95,9 @@ class Walk:
 
     def memories(self, batch: Sequence[Placed]) -> None:
         raise NotImplementedError
+
+    def erased(self, batch: Sequence[Placed]) -> None:
+        """Memories of erased owners, which are told of already."""
 
     def ties(self, batch: Sequence[tuple[OldTie, PlacedTie]]) -> None:
         """Of those whose ends both exist."""
@@ -114,6 +129,22 @@ class Walk:
             self.skip(session.table, session.row, "the session has no id")
         return bool(session.name.own)
 
+    def _is_erased(self, item: OldSession | OldMemory | OldTie, owner_id: UUID) -> bool:
+        """What was said after the erasure is a new life, and comes over."""
+        at = self._erased.at(owner_id)
+        assert item.created_at is not None
+        if at is None or item.created_at > at:
+            return False
+        self.skip(item.table, item.row, told(at))
+        return True
+
+    def _is_erased_profile(self, profile: OldProfile) -> bool:
+        """Whatever its age is: it has no time."""
+        at = self._erased.at(owner_of_user(profile.user_id))
+        if at is not None:
+            self.skip(profile.table, profile.row, told(at))
+        return at is not None
+
     def _count(self, batch: Iterable[OldSession | OldMemory | OldTie | OldProfile]) -> None:
         for table, count in Counter(item.table for item in batch).items():
             self.tally(table).read += count
@@ -141,7 +172,23 @@ class Walk:
         named = {end: places[end.session] for end in ends if end.session in places}
         found = dict(zip(named, memory_ids(list(named.items())), strict=True))
         place = partial(self._placed_tie, named=named, found=found)
-        return [(tie, placed) for tie in batch if (placed := place(tie)) is not None]
+        placed = [(tie, placed) for tie in batch if (placed := place(tie)) is not None]
+        return self._without_erased(placed)
+
+    def _without_erased(
+        self, batch: list[tuple[OldTie, PlacedTie]]
+    ) -> list[tuple[OldTie, PlacedTie]]:
+        """Also without those that are younger than the erasure, of which an end is not."""
+        dated = [(each, self._erased.at(each[1].owner_id)) for each in batch]
+        theirs = [each[1] for each, at in dated if at is not None]
+        stored = stored_ids(theirs) if theirs else set()
+        kept = []
+        for (tie, placed), at in dated:
+            if at is None or {placed.source_id, placed.target_id} <= stored:
+                kept.append((tie, placed))
+            else:
+                self.skip(tie.table, tie.row, told(at))
+        return kept
 
     def _placed_tie(
         self, tie: OldTie, named: dict[MemoryName, Place], found: dict[MemoryName, str]

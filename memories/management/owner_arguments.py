@@ -16,7 +16,7 @@ def add_owner_arguments(parser: ArgumentParser) -> None:
 
 
 def read_owner(options: dict[str, Any], or_half_erased: bool = False) -> Owner:
-    """As owner_of. Raises CommandError, and OwnerNotFound where nothing of such an owner is stored."""
+    """As owner_of. Raises CommandError too, and OwnerNotFound where nothing is stored of it."""
     user, session, owner = options["user"], options["session"], options["owner"]
     if sum(map(bool, (user, session, owner))) != 1:
         raise CommandError("Name one owner: a USER, or --session ID, or --owner UUID.")

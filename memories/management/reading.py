@@ -18,6 +18,11 @@ def add_reading_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--timezone", default="", help="of times without an offset (default: the machine's)"
     )
+    parser.add_argument(
+        "--erased-too",
+        action="store_true",
+        help="also what is older than the erasure of its owner here",
+    )
 
 
 def read_reading_options(options: dict[str, Any]) -> Reading:
@@ -32,4 +37,4 @@ def read_reading_options(options: dict[str, Any]) -> Reading:
         )
     except ValueError as error:
         raise CommandError(f"--timezone: {error}") from None
-    return Reading(options["format"] or "", user, zone)
+    return Reading(options["format"] or "", user, zone, options["erased_too"])

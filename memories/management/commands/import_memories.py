@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from rich.console import Console
 from rich.progress import Progress
 
-from memories.exports.bringing_back import BringingBack
+from memories.exports.bringing_back import BringingBack, refuse_erased
 from memories.exports.errors import ExportError
 from memories.exports.reading import check_export, is_export
 from memories.importers.errors import ImportRefused, ReportNotWritten
@@ -134,6 +134,8 @@ class Command(BaseCommand):
     def _export(self, path: Path, asked: "_Asked", report: Report) -> bool:
         """What export_owner wrote: rows as they were, and no old store."""
         header = check_export(path)
+        if not asked.reading.erased_too:
+            refuse_erased(path, header)
         whose = f"the user {header.user_id}" if header.user_id else f"the owner {header.owner_id}"
         self.stdout.write(f"{path}: an export of {whose}")
 
@@ -161,10 +163,10 @@ class Command(BaseCommand):
         before = source.report.counts.copy()
         self.stdout.write(f"{source.path}: {store.name}")
         if not asked.verifies_only:
-            self._walk(Import(store, asked.writes), asked)
+            self._walk(Import(store, asked.writes, asked.reading.erased_too), asked)
         is_whole = True
         if asked.writes or asked.verifies_only:
-            is_whole = self._walk(Verification(store), asked)
+            is_whole = self._walk(Verification(store, asked.reading.erased_too), asked)
         for line in finding_lines(source.report.counts - before):
             self.stdout.write(line)
         return is_whole

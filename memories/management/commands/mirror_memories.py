@@ -114,7 +114,7 @@ class Command(BaseCommand):
         with opened(path, reading.zone, reading.user, Report()) as source:
             for store in recognise(source, reading.format):
                 self.stdout.write(f"{path}: {store.name}")
-                comparison = Comparison(store, self._difference)
+                comparison = Comparison(store, self._difference, reading.erased_too)
                 comparison.go(lambda rows: None)
                 for line in comparison.lines():
                     self.stdout.write(line)

@@ -61,7 +61,7 @@ def test_it_comes_back_byte_for_byte(anna, tmp_path, capsys):
     erase("anna", tmp_path)
     moved = tmp_path / "any name"
     lines.rename(moved)
-    bring(moved)
+    bring(moved, "--erased-too")
     assert "memory, 6 rows: 6 new, 0 known" in capsys.readouterr().out
     second_lines, second_page = export(tmp_path / "second")
     assert second_lines.read_bytes() == moved.read_bytes()
@@ -70,9 +70,18 @@ def test_it_comes_back_byte_for_byte(anna, tmp_path, capsys):
     found = anna.data("search", {"query": "ago", "search_type": "keyword"}, session_id="kitchen")
     assert [memory["content"]["text"] for memory in found["results"]] == ["it was said long ago"]
     assert EmbeddingTask.objects.filter(owner_id=owner_of("anna").owner_id).count() == 5
-    bring(moved)
+    bring(moved, "--erased-too")
     assert "memory, 6 rows: 0 new, 6 known" in capsys.readouterr().out
-    bring(moved, "--verify")
+    bring(moved, "--verify", "--erased-too")
+
+
+def test_who_was_erased_since_stays_erased(anna, tmp_path, capsys):
+    lines, _ = export(tmp_path / "first")
+    erase("anna", tmp_path)
+    with pytest.raises(CommandError, match="Not all is here"):
+        bring(lines)
+    assert "its owner was erased on " in capsys.readouterr().err
+    assert not MemoryEntry.all_objects.filter(session_id="kitchen").exists()
 
 
 def test_it_holds_everything_of_its_owner_and_nothing_of_another(anna, tmp_path):
@@ -119,10 +128,10 @@ def test_what_stands_here_with_other_content_stays_and_is_told(anna, tmp_path, c
 def test_a_dry_run_and_a_verification_write_nothing(anna, tmp_path, capsys):
     lines, _ = export(tmp_path)
     erase("anna", tmp_path)
-    bring(lines, "--dry-run")
+    bring(lines, "--dry-run", "--erased-too")
     assert "memory, 6 rows: 6 not here" in capsys.readouterr().out
     with pytest.raises(CommandError):
-        bring(lines, "--verify")
+        bring(lines, "--verify", "--erased-too")
     assert not MemoryEntry.all_objects.filter(session_id="kitchen").exists()
 
 
@@ -154,7 +163,7 @@ def test_a_session_without_a_user_is_exported_too(committing_wire, trial, tmp_pa
     owner_id = owner_of(session="hall").owner_id
     for _ in Erasure(owner_of(session="hall"), "tester", ProofFile(tmp_path)).steps():
         pass
-    bring(lines)
+    bring(lines, "--erased-too")
     assert owner_of(session="hall").owner_id == owner_id
 
 

@@ -16,13 +16,13 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def bring(db, tmp_path):
     """Import a file and compare it with what is then stored."""
 
-    def bring(path, user="", zone=BERLIN, writes=True, wanted=""):
+    def bring(path, user="", zone=BERLIN, writes=True, wanted="", erased_too=False):
         report = Report(tmp_path / "report.jsonl")
         with report, opened(path, zone, user, report) as source:
             [store] = recognise(source, wanted)
-            walk = Import(store, writes)
+            walk = Import(store, writes, erased_too)
             walk.go(lambda rows: None)
-            checked = Verification(store)
+            checked = Verification(store, erased_too)
             checked.go(lambda rows: None)
         written = tmp_path / "report.jsonl"
         lines = written.read_text().splitlines() if report.is_written else []
