@@ -45,6 +45,22 @@ def gather_proofs(server: Server, file: ProofFile) -> list[Proof]:
     return list(known.values())
 
 
+class RepeatedErasures:
+    """In a database that is about to take the configured name. `repeat` may be called again, for
+    who was erased meanwhile. `proofs`: all that are known; `count`: owners that it had of them."""
+
+    def __init__(self, server: Server, database: str, file: ProofFile) -> None:
+        self._server = server
+        self._database = database
+        self._file = file
+        self.proofs: list[Proof] = []
+        self.count = 0
+
+    def repeat(self) -> None:
+        self.proofs = gather_proofs(self._server, self._file)
+        self.count += erase_again(self._server, self._database, self.proofs)
+
+
 def read_proofs(file: ProofFile) -> list[Proof]:
     """Raises BackupError."""
     try:

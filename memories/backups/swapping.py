@@ -1,5 +1,7 @@
 """Puts a restored database in the place of the configured one. Called by `manage.py restore`."""
 
+from collections.abc import Callable
+
 import psycopg
 from psycopg import sql
 
@@ -23,10 +25,11 @@ def is_used(server: Server) -> bool:
         return bool(list_tables(connection))
 
 
-def swap_in(server: Server, restored: str) -> None:
+def swap_in(server: Server, restored: str, look_last: Callable[[], None]) -> None:
     """Give the restored database the configured name; what had it before is dropped.
 
     Both names change in one transaction, so that at every moment a whole database is served.
+    `look_last` may see what the present database holds after its last session was ended.
     """
     replaced = new_name()
     with server.connect() as connection:
@@ -34,6 +37,7 @@ def swap_in(server: Server, restored: str) -> None:
         for tries_left in reversed(range(_TRIES)):
             try:
                 _end_sessions(connection, server.database)
+                look_last()
                 _end_sessions(connection, restored)
                 _rename(connection, {server.database: replaced, restored: server.database})
                 break

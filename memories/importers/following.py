@@ -93,7 +93,9 @@ class Follower:
 
 
 def _state_of(path: Path) -> State:
-    """What differs when anything was written to it, or to its WAL."""
+    """What differs when anything was written to it, or to its WAL, which SQLite keeps beside what a
+    link leads to."""
+    path = path.resolve()
     found = []
     for file in (path, path.with_name(f"{path.name}-wal")):
         try:

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import uuid
 
 import pytest
 
-from .processes import run_command, wait_until
+from .processes import REPOSITORY, environment, run_command, wait_until
 from .wire import create, new_name, page, read, request, update
 
 TABLES = (
@@ -24,6 +27,10 @@ TABLES = (
 
 @pytest.fixture
 def said(peer):
+    return live(peer)
+
+
+def live(peer):
     """A user with a session and two memories, one of them changed."""
     user, session = new_name("u"), new_name("s")
     peer.data(request("create_session", {"user_id": user}, session))
@@ -112,6 +119,91 @@ def test_a_restore_erases_again_who_was_erased_after_the_backup(server, peer, sa
         (data_dir / "erasures" / "erasures.jsonl").write_text("nonsense\n")
         done = run_command("restore", "--replace", backup, **settings)
         assert_refused(done, "damaged")
+    finally:
+        server.rows(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)", database="postgres")
+
+
+@pytest.fixture
+def begin(server):
+    """Starts commands on a database of the server; ends those that still run."""
+    started = []
+
+    def begin(*arguments, **settings):
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=REPOSITORY,
+            env=environment(**settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def kill_before(server, begin, settings, database, user, table):
+    """Erase the user, and kill the command when it comes to this table."""
+    waiting = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE %s"""
+    with server.connect(database) as connection, connection.transaction():
+        connection.execute(f"LOCK TABLE {table} IN SHARE MODE")
+        process = begin("erase_owner", user, "--yes", **settings)
+        wait_until(lambda: server.rows(waiting, database, f"%DELETE FROM {table}%")[0][0], 60)
+        process.kill()
+        process.wait()
+    wait_until(lambda: not server.rows(waiting, database, f"%DELETE FROM {table}%")[0][0])
+
+
+@pytest.mark.timeout(180)
+def test_an_erasure_that_was_killed_and_one_during_a_restore_are_repeated_by_it(
+    server, peer, begin, tmp_path
+):
+    tables = ("sessions", "memory_entries", "relationships", "user_profiles")
+    killed = {table: live(peer)[:2] for table in tables}
+    stays, meanwhile = live(peer)[:2], live(peer)[:2]
+    made = run_command("backup", "--to", str(tmp_path / "backups"), **server.settings)
+    backup = made.stdout.splitlines()[0]
+    database = f"other_{uuid.uuid4().hex[:8]}"
+    settings = {"DATA_DIR": tmp_path / "var", "DATABASE_URL": server.url(database)}
+
+    def here(session):
+        found = "SELECT count(*) FROM memory_entries WHERE session_id = %s"
+        return server.rows(found, session, database=database)[0][0]
+
+    try:
+        assert run_command("restore", backup, **settings).returncode == 0
+        for table, (user, _) in killed.items():
+            kill_before(server, begin, settings, database, user, table)
+        _, session = killed.pop("sessions")  # of which nothing was removed, and no proof made
+        assert here(session) == 2
+        assert [here(session) for _, session in killed.values()] == [2, 0, 0]
+        counts = "SELECT counts FROM erasures ORDER BY erased_at DESC LIMIT 3"
+        assert server.rows(counts, database=database) == [({},)] * 3
+        user, _ = killed.pop("relationships")  # the same command again ends it
+        done = run_command("erase_owner", user, "--yes", **settings)
+        assert done.returncode == 0, done.stderr
+
+        restore = begin("restore", "--replace", backup, **settings)
+        scratch = "SELECT count(*) FROM pg_database WHERE starts_with(datname, 'memories_scratch_')"
+        wait_until(lambda: server.rows(scratch)[0][0], 60)
+        restore.send_signal(signal.SIGSTOP)
+        done = run_command("erase_owner", meanwhile[0], "--yes", **settings)
+        assert done.returncode == 0, done.stderr
+        restore.send_signal(signal.SIGCONT)
+        told, errors = restore.communicate(timeout=120)
+        assert restore.returncode == 0, errors
+        assert "4 of its owners had been erased since" in told
+        assert [here(session) for _, session in (*killed.values(), meanwhile)] == [0, 0, 0]
+        assert here(stays[1]) == 2
+        assert ({},) not in server.rows("SELECT counts FROM erasures", database=database)
+        for user, _ in (*killed.values(), meanwhile):
+            done = run_command("erase_owner", user, "--yes", **settings)
+            assert_refused(done, "Nothing is stored")
     finally:
         server.rows(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)", database="postgres")
 

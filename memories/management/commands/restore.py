@@ -21,7 +21,7 @@ from memories.backups.commands import (
     leave_the_database,
     showing_bytes,
 )
-from memories.backups.erasing import erase_again, gather_proofs, read_proofs
+from memories.backups.erasing import RepeatedErasures, gather_proofs, read_proofs
 from memories.backups.recovering import read_moment, recover
 from memories.backups.restoring import compare_content, fill_database, identities_for
 from memories.backups.scratch import scratch_database
@@ -73,22 +73,23 @@ class Command(BaseCommand):
             identities = identities_for(manifest, key_file_of(options))
             server = find_server()
             _refuse_unless_free(server, options["replace"])
-            proofs = gather_proofs(server, _proof_file())
+            gather_proofs(server, _proof_file())  # what is damaged is told before hours of work
             with scratch_database(server) as database:
                 with showing_bytes("restoring", manifest.size_bytes) as tell:
                     fill_database(server, database, path, identities, tell)
                 compare_content(server, database, manifest)
-                erased = erase_again(server, database, proofs)
+                repeated = RepeatedErasures(server, database, _proof_file())
+                repeated.repeat()
                 _refuse_unless_free(server, options["replace"])  # it may have taken hours
-                swap_in(server, database)
+                swap_in(server, database, repeated.repeat)
         self.stdout.write(
             f"Restored {manifest.row_count} rows as they were on "
             f"{manifest.made_at:%Y-%m-%d %H:%M:%S} UTC."
         )
-        self._tell_erased(erased)
+        self._tell_erased(repeated.count)
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
-            keep_in_table(proofs)
+            keep_in_table(repeated.proofs)
             sync_file(_proof_file())
             record_backup(describe(path, manifest, timezone.now()))
         self.stdout.write("The tables are up to date. Start the orchestrators again.")
