@@ -1,7 +1,5 @@
 """What every scenario is given: the orchestrator under test, its database, and stored memories."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +8,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.driver import closed_loop
-from benchmarks.serving import ROOT, Served
+from benchmarks.serving import Served
 from benchmarks.workload import LARGE_USER, Requests, Talk
 from zmqbridge.client import Client
 
@@ -42,14 +40,7 @@ class Bench:
 
     def load(self, rows: int, large: int) -> None:
         """Have the loader store memories of 1000 owners, and `large` of one more."""
-        command = ["-m", "benchmarks.load", f"--rows={rows}", f"--large={large}"]
-        subprocess.run(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env=dict(self.served.environment),
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        self.served.load(f"--rows={rows}", f"--large={large}")
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.served.database, autocommit=True) as connection:
@@ -67,12 +58,17 @@ class Bench:
 
     @cached_property
     def large_owner(self) -> Known:
-        return self._known("user_id = %s", LARGE_USER)
+        names = self.rows("SELECT id FROM sessions WHERE user_id = %s LIMIT 500", LARGE_USER)
+        return self._known([name for (name,) in names])
 
     @cached_property
     def everyone(self) -> Known:
-        """A part of the loaded memories of all the other owners."""
-        return self._known("user_id LIKE 'bench-user-%%' AND user_id <> %s", LARGE_USER)
+        """A session of each of the other owners, and a part of its memories."""
+        names = self.rows(
+            "SELECT DISTINCT ON (owner_id) id FROM sessions"
+            " WHERE starts_with(user_id, 'bench-user-') ORDER BY owner_id, id"
+        )
+        return self._known([name for (name,) in names])
 
     def store(self, count: int) -> list[str]:
         """Create memories and return their ids."""
@@ -86,10 +82,10 @@ class Bench:
         )
         return [row[0] for row in found]
 
-    def _known(self, condition: str, user_id: str) -> Known:
-        sessions = self.rows(f"SELECT id FROM sessions WHERE {condition} LIMIT 500", user_id)
-        names = [row[0] for row in sessions]
+    def _known(self, sessions: Sequence[str]) -> Known:
         found = self.rows(
-            "SELECT id FROM memory_entries WHERE session_id = ANY(%s) LIMIT 10000", names
+            "SELECT id FROM memory_entries WHERE session_id = ANY(%s)"
+            " ORDER BY right(id, 22) LIMIT 10000",
+            sessions,
         )
-        return Known([row[0] for row in found], names)
+        return Known([an_id for (an_id,) in found], sessions)

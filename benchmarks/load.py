@@ -1,10 +1,11 @@
 """Fills a database with memories of many owners, to measure what size costs. Not for real data.
 
-    DATABASE_URL=... python -m benchmarks.load --rows 1000000 [--owners 1000] [--large 10000]
+    DATABASE_URL=... python -m benchmarks.load --rows 1000000 [--owners 1000] [--large 10000 ...]
 
 Works in the database that the settings name, whose tables must be there (`manage.py migrate`).
 Text is believable talk; vectors, where a model is active there, are unit vectors by chance around
-common centres. Rows come by COPY and one INSERT a chunk; what can be indexed later is.
+common centres. Rows come by COPY and one INSERT a chunk; what can be indexed later is, and no
+orchestrator builds the vector index meanwhile.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -32,10 +34,15 @@ _CHUNK_ROWS = 20_000
 _SESSION_ROWS = 50  # memories of one session
 _SESSIONS_MOST = 20
 _REBUILD_ROWS = 50_000  # from so many on, indexes are dropped first and built after
+_INDEX_BYTES_MORE = 700  # what the HNSW index takes in memory for a vector, beside its numbers
 Vectors = NDArray[Any]  # a vector a row
 _YEAR = timedelta(days=365)
 _CENTRES = 256
 _NOISE = 0.9  # length of what is added to a centre, which has length 1
+# With `--tagged`, each memory has these tags by chance: what holds `spread-1` is 1 % of all, lying
+# anywhere; what holds `topic-1` is 1 % as well, around the same few centres.
+TAGGED_PERCENT = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
+TAG_KINDS = ("spread", "topic")
 
 _STAGE_SQL = """
 CREATE TEMPORARY TABLE IF NOT EXISTS bench_stage (id text, owner_id uuid, session_id text,
@@ -62,23 +69,28 @@ def user_of(number: int) -> str:
     return f"bench-user-{number}"
 
 
-def load(rows: int, owners: int, large: int) -> None:
-    """Add `rows` memories spread evenly over `owners`, and `large` of one owner more."""
+def large_user(number: int) -> str:
+    return f"{LARGE_USER}-{number}" if number else LARGE_USER
+
+
+def load(rows: int, owners: int, large: Sequence[int], *, tagged: bool = False) -> None:
+    """Add `rows` memories spread evenly over `owners`, and as many as `large` says of one owner
+    more, each."""
     everyone = [_speaker(user_of(number), rows // owners) for number in range(owners)]
     of_rows = [everyone[number % owners] for number in range(rows)]
-    of_rows += [_speaker(LARGE_USER, large)] * large
+    for number, count in enumerate(large):
+        of_rows += [_speaker(large_user(number), count)] * count
     if not of_rows:
         return
     _store_sessions({speaker.user_id: speaker for speaker in of_rows}.values())
     model = _active_model()
-    with _indexes_built_after(len(of_rows)):
+    with _indexes_built_after(len(of_rows), model):
         chunks = range(0, len(of_rows), _CHUNK_ROWS)
         for start in track(chunks, "memories", disable=len(of_rows) < _REBUILD_ROWS):
-            made = _store_rows(of_rows[start : start + _CHUNK_ROWS], start, len(of_rows))
+            speakers = of_rows[start : start + _CHUNK_ROWS]
+            made = _store_rows(speakers, start, len(of_rows), tagged=tagged)
             if model:
                 _store_vectors(made, model, start)
-    if model:
-        _index_vectors()
     for table in ("sessions", "memory_entries", "embeddings"):
         _run(f"VACUUM (ANALYZE) {table}")
 
@@ -107,15 +119,19 @@ def _store_sessions(speakers: Iterable[Speaker]) -> None:
     )
 
 
-def _store_rows(speakers: Sequence[Speaker], start: int, total: int) -> list[tuple[UUID, str]]:
+def _store_rows(
+    speakers: Sequence[Speaker], start: int, total: int, *, tagged: bool
+) -> list[tuple[UUID, str]]:
     """Returns owner and id of each row. `start`: how many of `total` came before."""
     talk = Talk(seed=start)
+    more_tags = share_tags(len(speakers), start) if tagged else repeat([])
     since = datetime.now(UTC) - _YEAR
     made = []
     with connection.cursor() as cursor:
         cursor.execute(_STAGE_SQL)
         with cursor.copy("COPY bench_stage FROM STDIN") as copy:
-            for number, speaker in enumerate(speakers, start):
+            # Not strict: without shares, there is no end of empty lists.
+            for number, (speaker, tags) in enumerate(zip(speakers, more_tags, strict=False), start):
                 memory = talk.memory()
                 content = msgspec.json.encode(memory["content"]).decode()
                 an_id = ids.memory_id(speaker.owner_id, secrets.token_bytes(16))
@@ -128,7 +144,7 @@ def _store_rows(speakers: Sequence[Speaker], start: int, total: int) -> list[tup
                         memory["memory_type"],
                         content,
                         len(content),
-                        memory["tags"],
+                        memory["tags"] + tags,
                         memory["priority"],
                         since + _YEAR * (number / total),
                     )
@@ -196,8 +212,28 @@ def unit_vectors(count: int, dimension: int, seed: int) -> Vectors:
     """Around common centres, as the vectors of real texts are; the centres are always the same."""
     centres = _scaled(np.random.default_rng(0).standard_normal((_CENTRES, dimension)))
     chance = np.random.default_rng(seed + 1)
+    of_centre = chance.integers(_CENTRES, size=count)
     noise = _scaled(chance.standard_normal((count, dimension))) * _NOISE
-    return _scaled(centres[chance.integers(_CENTRES, size=count)] + noise).astype(np.float32)
+    return _scaled(centres[of_centre] + noise).astype(np.float32)
+
+
+def share_tags(count: int, seed: int) -> list[list[str]]:
+    """For as many memories, whose vectors are of the same seed, the tags of `TAGGED_PERCENT`."""
+    of_centre = np.random.default_rng(seed + 1).integers(_CENTRES, size=count)
+    chance = np.random.default_rng([seed, 1])
+    places = {
+        "spread": chance.random(count),
+        "topic": (of_centre + chance.random(count)) / _CENTRES,
+    }
+    return [
+        [
+            f"{kind}-{percent:g}"
+            for kind in TAG_KINDS
+            for percent in TAGGED_PERCENT
+            if places[kind][number] < percent / 100
+        ]
+        for number in range(count)
+    ]
 
 
 def _scaled(vectors: Vectors) -> Vectors:
@@ -210,14 +246,21 @@ def _field(name: str, kind: str) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _indexes_built_after(rows: int) -> Iterator[None]:
-    """Drop the plain indexes of memory_entries and build them once all rows are there."""
+def _indexes_built_after(rows: int, model: Model | None) -> Iterator[None]:
+    """Drop the plain indexes of memory_entries, and that of the vectors, and build them once all
+    rows are there."""
+    from memories.services.embedding_models import drop_index
+    from memories.services.vector_index import _LOCK
+
     found = []
     if rows >= _REBUILD_ROWS:
         found = _run(
             "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
             " WHERE indrelid = 'memory_entries'::regclass AND NOT indisunique"
         )
+        _run("SELECT pg_advisory_lock(%s)", [_LOCK])  # else an orchestrator would build it now
+        if model:
+            drop_index(model.id)
     for name, _ in found:
         _run(f"DROP INDEX {name}")
     try:
@@ -225,26 +268,41 @@ def _indexes_built_after(rows: int) -> Iterator[None]:
     finally:
         for _, definition in track(found, "indexes", disable=not found):
             _run(definition)
+        if model:
+            _index_vectors()
+        _run("SELECT pg_advisory_unlock_all()")
 
 
 def _index_vectors() -> None:
+    """Where an orchestrator would, with as much memory as the whole graph takes: built on disk,
+    it takes ten times as long."""
     from memories.models import EmbeddingModel
     from memories.services.embedding_models import index_vectors
+    from memories.services.vector_index import wants_index
 
-    index_vectors(EmbeddingModel.objects.get(state="active"))
+    model = EmbeddingModel.objects.get(state="active")
+    if wants_index(model):
+        [(count,)] = _run("SELECT count(*) FROM embeddings WHERE model_id = %s", [model.id])
+        kilobytes = count * (2 * model.dimension + _INDEX_BYTES_MORE) * 5 // 4096
+        _run(f"SET maintenance_work_mem = {max(64 << 10, min(kilobytes, 8 << 20))}")
+        index_vectors(model)
+        _run("RESET maintenance_work_mem")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--owners", type=int, default=1_000)
-    parser.add_argument("--large", type=int, default=0, help="memories of one owner more")
+    parser.add_argument(
+        "--large", type=int, nargs="+", default=[], help="memories of one owner more, each"
+    )
+    parser.add_argument("--tagged", action="store_true", help="with tags of known shares")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memoryproject.settings")
     django.setup()
     start = time.perf_counter()
-    load(options.rows, options.owners, options.large)
-    print(f"{options.rows + options.large} memories in {time.perf_counter() - start:.0f} s")
+    load(options.rows, options.owners, options.large, tagged=options.tagged)
+    print(f"{options.rows + sum(options.large)} memories in {time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

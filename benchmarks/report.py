@@ -52,17 +52,21 @@ def failures(rounds: Rounds) -> list[str]:
 
 def as_json(rounds: Rounds, options: Mapping[str, Any], loads: Sequence[float]) -> dict[str, Any]:
     return {
-        "machine": {
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            "load_average_before_and_after": loads,
-        },
+        "machine": machine() | {"load_average_before_and_after": loads},
         "options": {name: options[name] for name in ("quick", "only", "rows", "rounds")},
         "figures": {name: asdict(middle(figures)) for name, figures in rounds.items()},
         "rounds": {name: [_short(each) for each in figures] for name, figures in rounds.items()},
         "targets": [_target_row(target, rounds) for target in TARGETS if target.value(rounds)],
+    }
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_average": os.getloadavg()[0],
     }
 
 

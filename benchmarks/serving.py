@@ -32,6 +32,16 @@ class Served:
     environment: Mapping[str, str]
     start_seconds: float
 
+    def load(self, *arguments: str) -> None:
+        """Have the loader (benchmarks.load) fill the database."""
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.load", *arguments],
+            cwd=ROOT,
+            env=dict(self.environment),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
 
 @contextmanager
 def orchestrator(environment: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -79,6 +89,8 @@ def _running(environment: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"
     finally:
         process.terminate()
         process.wait(timeout=60)
+        if process.stdout:
+            process.stdout.close()
 
 
 def _endpoint(process: "subprocess.Popen[str]") -> str:

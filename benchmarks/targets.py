@@ -44,6 +44,9 @@ class Target:
 _FULL = "create, 256 in flight"
 _READ_ONE, _READ_MANY = "read cached, 1 in flight", "read cached, 256 in flight"
 _SEARCH_ONE, _SEARCH_MANY = "hybrid search, 1 in flight", "hybrid search, 8 in flight"
+_OWNERS_ONE, _OWNERS_MANY = (
+    f"hybrid search of many owners, {in_flight} in flight" for in_flight in (1, 8)
+)
 
 TARGETS = (
     Target(_FULL, "rate", floors.COMMIT, required=6, strong=10),
@@ -64,6 +67,10 @@ TARGETS = (
     Target(_SEARCH_ONE, "p50", required=12),
     Target(_SEARCH_ONE, "p50", floors.LOOKUP, guard=1200),
     Target(_SEARCH_MANY, "rate", required=100),
+    # With `--rows 1000000`: 1 000 owners of 1 000, against one of 10 000.
+    Target(_OWNERS_ONE, "p50", _SEARCH_ONE, required=3),
+    Target(_OWNERS_ONE, "p95", _SEARCH_ONE, required=3),
+    Target(_OWNERS_MANY, "rate", _SEARCH_MANY, required=0.33),
     *(
         Target(f"mixed day, {action}", "p99", strong=20)
         for action in ("read", "create", "search", "update")

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import zmq
 
-from benchmarks import growth
+from benchmarks import filtered_recall, growth
 from benchmarks.driver import Timed, closed_loop, open_loop
 from benchmarks.figures import Figure, figure_of
-from benchmarks.load import LARGE_USER, load, unit_vectors
+from benchmarks.load import LARGE_USER, load, share_tags, unit_vectors
 from benchmarks.report import beyond_guard, failures
+from benchmarks.scenarios.searches import skewed
 from benchmarks.scenarios.steady import growth_an_hour
 from benchmarks.targets import TARGETS, Target
 from benchmarks.workload import Requests
@@ -29,6 +30,7 @@ from memories.services.filters import Filter, Scope
 from memories.services.search import Query, SearchType, search_memories
 
 ROOT = Path(__file__).resolve().parent.parent
+ALONE = {"DATABASE_URL": ""}  # in a database of its own, not that of the tests
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def indexed(transactional_db, trial):
 
 
 def test_the_loader_stores_memories_that_are_found_like_any_other(indexed):
-    load(rows=60, owners=3, large=40)
+    load(rows=60, owners=3, large=[40])
     owner = ids.owner_of_user(LARGE_USER)
     assert MemoryEntry.objects.count() == Embedding.objects.count() == 100
     assert MemoryEntry.objects.filter(owner_id=owner).count() == 40
@@ -145,11 +147,54 @@ def test_the_loader_stores_memories_that_are_found_like_any_other(indexed):
     assert msgspec.json.decode(found.results[0].content)["text"] == text
 
 
+def test_tags_of_the_loader_have_their_shares():
+    tags = [tag for of_one in share_tags(40_000, seed=3) for tag in of_one]
+    for percent in (1, 10, 30):
+        for kind in ("spread", "topic"):
+            assert tags.count(f"{kind}-{percent}") / 40_000 == pytest.approx(
+                percent / 100, rel=0.15
+            )
+
+
+def test_what_shares_a_topic_lies_together():
+    vectors, tags = unit_vectors(2_000, 64, seed=5), share_tags(2_000, seed=5)
+    chosen = {
+        kind: vectors[[number for number, of_one in enumerate(tags) if f"{kind}-3" in of_one]]
+        for kind in ("spread", "topic")
+    }
+    spread, topic = (float((some @ some.T).mean()) for some in chosen.values())
+    assert topic > 2 * spread
+
+
+def test_exact_recall_is_of_what_passes_the_filter():
+    scores = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
+    assert filtered_recall._recall(scores, np.array([0, 1, 2, 3])) == 1
+    assert filtered_recall._recall(scores, np.array([1, 3])) == 0.5
+    many = np.linspace(0, 1, 100, dtype=np.float32)
+    assert filtered_recall._recall(many, np.arange(88, 98)) == pytest.approx(0.8)
+
+
+def test_few_of_many_owners_ask_the_most():
+    asked = skewed([f"session-{number}" for number in range(100)], 10_000, seed=1)
+    counts = sorted((asked.count(name) for name in set(asked)), reverse=True)
+    assert len(counts) > 90
+    assert 0.1 < counts[0] / 10_000 < 0.3
+
+
 def test_vectors_of_the_loader_gather_around_centres():
     vectors = unit_vectors(500, 64, seed=1)
     nearest = np.sort(vectors @ vectors.T, axis=1)[:, -2]
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.median(nearest) > 0.4
+
+
+@pytest.mark.acceptance
+def test_filters_of_every_share_are_searched_and_compared():
+    measured = list(filtered_recall.run(rows=400, query_count=2, environment=ALONE))
+    assert {each.recall for each in measured} == {1.0}
+    [everyone] = [each for each in measured if each.filter == "everyone's"]
+    assert (everyone.memories, everyone.share) == (400, 1.0)
+    assert len(measured) > 15
 
 
 @pytest.mark.acceptance

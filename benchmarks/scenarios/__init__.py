@@ -21,7 +21,7 @@ from benchmarks.scenarios.footprint import measure_footprint
 from benchmarks.scenarios.mixed_day import measure_mixed_day
 from benchmarks.scenarios.pages import measure_pages
 from benchmarks.scenarios.reads import measure_reads
-from benchmarks.scenarios.searches import search_of
+from benchmarks.scenarios.searches import measure_many_owners, search_of
 from benchmarks.scenarios.steady import measure_steady
 
 
@@ -66,6 +66,7 @@ GROUPS = {
         "hashing",
         {
             "hybrid_search": Scenario(search_of("hybrid")),
+            "many_owners": Scenario(measure_many_owners, quick=False),
             "mixed_day": Scenario(measure_mixed_day, quick=False),
             "embedding": Scenario(measure_embedding, quick=False),
             "meaning_footprint": Scenario(measure_footprint, quick=False),
