@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from cronsim import CronSim, CronSimError
 from django.core.exceptions import ImproperlyConfigured
@@ -184,6 +185,8 @@ def _named_database() -> dict[str, Any]:
         database = dict(env.db_url("DATABASE_URL"))
     except ValueError:
         raise wrong from None
+    if database["HOST"].lower().startswith("%2f"):  # the folder of a Unix socket, as libpq reads it
+        database["HOST"] = unquote(database["HOST"])
     # A host that vanishes without a word would otherwise hold a worker for many minutes.
     patience = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}
     database["OPTIONS"] = patience | database.get("OPTIONS", {})

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Any
 
 import msgspec
@@ -87,7 +87,10 @@ class Lane:
         self._deliver = deliver
         self._behind = behind
         self._waiting: deque[Waiting] = deque()
-        self._changed = Condition()
+        self._lock = Lock()
+        self._arrived = Condition(self._lock)
+        # Apart from arrivals: else each batch that is answered would wake the workers that idle.
+        self._served = Condition(self._lock)
         self._closed = False
         self._threads = [
             Thread(target=self._work, name=f"{name}-{number}", daemon=True)
@@ -103,21 +106,21 @@ class Lane:
         after = self._behind.offered if self._behind else 0
         small = len(request.payload) <= _PREPARED_MAX_BYTES
         asked = self._prepare(request) if small and not self._is_full() else request
-        with self._changed:
+        with self._lock:
             if self._closed or self._is_full():
                 self.refused += 1
                 return False
             self._waiting_bytes += len(request.payload)
             self._waiting.append(Waiting(route, request, asked, since, after))
             self.offered += 1
-            self._changed.notify()
+            self._arrived.notify()
         return True
 
     def close(self, deadline: float) -> bool:
         """Let the workers finish what waits; False if they have not by `deadline` (monotonic)."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._arrived.notify_all()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0, deadline - time.monotonic()))
@@ -127,7 +130,7 @@ class Lane:
         return all(thread.is_alive() for thread in self._threads)
 
     def measure(self) -> LaneMeasures:
-        with self._changed:
+        with self._lock:
             oldest = self._waiting[0].since if self._waiting else None
             return LaneMeasures(
                 depth=len(self._waiting),
@@ -151,8 +154,8 @@ class Lane:
 
     def wait_answered(self, count: int) -> None:
         """Wait until this lane has answered the first `count` requests that it took in."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.answered >= count)
+        with self._lock:
+            self._served.wait_for(lambda: self.answered >= count)
 
     def _work(self) -> None:
         try:
@@ -163,8 +166,8 @@ class Lane:
 
     def _take(self) -> list[Waiting]:
         """The first and whatever else waits; empty when the lane is closed and done."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+        with self._lock:
+            self._arrived.wait_for(lambda: self._waiting or self._closed)
             count = min(len(self._waiting), self._batch)
             taken = [self._waiting.popleft() for _ in range(count)]
             self._waiting_bytes -= sum(len(one.request.payload) for one in taken)
@@ -189,9 +192,9 @@ class Lane:
                 for waiting, body in zip(batch, bodies, strict=True)
             ]
         )
-        with self._changed:
+        with self._lock:
             self.answered += len(batch)
             self._batches[bisect_left(BATCH_BOUNDS, len(batch))] += 1
             self._waited_seconds += len(batch) * began - sum(waiting.since for waiting in batch)
             self._busy_seconds += done - began
-            self._changed.notify_all()
+            self._served.notify_all()

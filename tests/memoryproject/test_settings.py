@@ -58,3 +58,17 @@ class TestNumbers:
 def test_a_list_may_have_blanks_behind_its_commas(monkeypatch):
     monkeypatch.setenv("A_LIST", "one, two ,,three")
     assert settings._list("A_LIST", "") == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql://me:word@%2Fvar%2Frun%2FPostgres/memories", "/var/run/Postgres"),
+        ("postgresql://me@/memories?host=/var/run/Postgres", "/var/run/Postgres"),
+        ("postgresql://me@db.example:5433/memories", "db.example"),
+    ],
+)
+def test_a_database_may_be_reached_by_the_folder_of_its_socket(monkeypatch, url, host):
+    monkeypatch.setenv("DATABASE_URL", url)
+    database = settings._named_database()
+    assert (database["OPTIONS"].get("host") or database["HOST"]) == host
