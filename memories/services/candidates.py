@@ -41,13 +41,15 @@ ANCHORS = 40
 
 class Row(NamedTuple):
     """A candidate. `created_us`: microseconds since the epoch, since dates are slow to read in
-    numbers; `passes`: the filter lets it through; `mask`: the lexemes that it holds."""
+    numbers; `passes`: the filter lets it through; `near`: the vector arm chose it; `mask`: the
+    lexemes that it holds."""
 
     id: str
     owner_id: UUID
     session_id: str
     created_us: int
     passes: bool
+    near: bool
     words: int
     mask: int
     speaker: str
@@ -86,8 +88,8 @@ def find_candidates(ask: Ask) -> Pool:
 
 
 def _compared(pool: Pool) -> int:
-    """How many pass the filter and have a vector."""
-    return sum(row.passes and row.dot is not None for row in pool.rows.values())
+    """How many the vector arm found. Those that the words found would hide that it gave up."""
+    return sum(row.near and row.passes for row in pool.rows.values())
 
 
 def to_rank(ask: Ask, pool: Pool) -> Candidates:
@@ -125,8 +127,8 @@ def compare(ask: Ask, found: Sequence[Row]) -> Compared:
 
 
 # What is read of each candidate, `m`, with its vector `e`.
-_COLUMNS = f"""m.id, m.owner_id, m.session_id, {CREATED_US}, {{passes}}, m.words, {{mask}},
-    m.speaker, {ASKS}, char_length(m.text), m.priority,
+_COLUMNS = f"""m.id, m.owner_id, m.session_id, {CREATED_US}, {{passes}}, {{near}}, m.words,
+    {{mask}}, m.speaker, {ASKS}, char_length(m.text), m.priority,
     -(e.embedding <#> %(query)s::vector), -(e.embedding <#> %(mean)s::vector)"""
 
 # By its version: a vector that was kept while the memory changed is unseen by the change's own
@@ -134,11 +136,13 @@ _COLUMNS = f"""m.id, m.owner_id, m.session_id, {CREATED_US}, {{passes}}, m.words
 _VECTOR_OF = """LEFT JOIN embeddings e ON e.owner_id = m.owner_id AND e.model_id = %(model)s
     AND e.memory_id = m.id AND e.version = m.content_version"""
 
-_ALL = "SELECT m.id FROM memory_entries m WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL"
+_ALL = """SELECT m.id, true AS near FROM memory_entries m
+    WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL"""
 
 
 def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
-    columns = _COLUMNS.format(passes=f"({ask.conditions()})", mask="coalesce(s.mask, 0)")
+    passes = f"({ask.conditions()})"
+    columns = _COLUMNS.format(passes=passes, near="p.near", mask="coalesce(s.mask, 0)")
     owned = "m.owner_id = %(owner)s AND" if ask.owned() else ""
     sql = f"""
     WITH {FILTER_CTE}, {lexical_ctes(ask.owned())},
@@ -176,7 +180,10 @@ def _arms_sql(ask: Ask, approximate: bool, plain: bool) -> str:
     else:
         words = f"""SELECT m.id FROM scored s JOIN memory_entries m ON m.ctid = s.row
             CROSS JOIN q WHERE {ask.conditions()} ORDER BY s.lexical DESC, m.id LIMIT {ARM_SIZE}"""
-    return f"({words}) UNION ({_vector_arm_sql(ask, approximate, plain)})"
+    return f"""SELECT id, bool_or(near) AS near FROM (
+            (SELECT id, false AS near FROM ({words}) by_words) UNION ALL
+            (SELECT memory_id, true FROM ({_vector_arm_sql(ask, approximate, plain)}) by_vector)
+        ) chosen GROUP BY id"""
 
 
 def _vector_arm_sql(ask: Ask, approximate: bool, plain: bool) -> str:
@@ -184,18 +191,19 @@ def _vector_arm_sql(ask: Ask, approximate: bool, plain: bool) -> str:
         # The vectors of what was deleted are gone, so that no other table need be read.
         return f"""SELECT e.memory_id FROM embeddings e
             WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s
-            ORDER BY e.embedding <#> %(direction)s::vector LIMIT {ARM_SIZE + _SPARE}"""
-    distance = "e.embedding <#> %(direction)s::vector"
+            ORDER BY e.embedding <#> %(direction)s::vector, e.memory_id
+            LIMIT {ARM_SIZE + _SPARE}"""
+    order = "e.embedding <#> %(direction)s::vector, e.memory_id"
     model = "%(model)s"
     if approximate:
         # Literals, since the planner must see that the model's partial index serves.
         dimension, model = len(ask.vector), str(int(ask.model_id))
-        distance = f"e.embedding::halfvec({dimension}) <#> %(direction)s::halfvec({dimension})"
+        order = f"e.embedding::halfvec({dimension}) <#> %(direction)s::halfvec({dimension})"
     return f"""SELECT e.memory_id FROM embeddings e
             JOIN memory_entries m ON m.owner_id = e.owner_id AND m.id = e.memory_id
                 AND m.content_version = e.version CROSS JOIN q
         WHERE e.model_id = {model} AND {ask.conditions()}
-        ORDER BY {distance} LIMIT {ARM_SIZE}"""
+        ORDER BY {order} LIMIT {ARM_SIZE}"""
 
 
 def _scan_on() -> None:
@@ -247,7 +255,7 @@ def _add_neighbours(ask: Ask, pool: Pool) -> None:
 def _read_neighbours(ask: Ask, anchors: Sequence[Row]) -> list[tuple[Any, ...]]:
     holds = """(SELECT coalesce(bit_or(1::bigint << l.ordinal), 0) FROM lexemes l
         WHERE m.search @@ l.query)"""
-    columns = _COLUMNS.format(passes=f"({ask.conditions()})", mask=holds)
+    columns = _COLUMNS.format(passes=f"({ask.conditions()})", near="false", mask=holds)
     same_session = """FROM memory_entries m WHERE m.owner_id = a.owner_id
         AND m.session_id = a.session_id AND m.deleted_at IS NULL"""
     return rows(

@@ -137,7 +137,7 @@ class TestDeadline:
         settings.SEARCH_MEGABYTES = 0
         an_id = store("alpha")
         found("alpha")
-        slow = "SELECT m.id FROM memory_entries m CROSS JOIN pg_sleep(5) WHERE m.id = m.id"
+        slow = "SELECT m.id, true AS near FROM memory_entries m CROSS JOIN pg_sleep(5)"
         monkeypatch.setattr("memories.services.candidates._ALL", slow)
         result = self.timed()
         assert ids(result) == [an_id]
