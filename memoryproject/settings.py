@@ -272,10 +272,15 @@ EMBEDDER = _choice("EMBEDDER", "minilm", {"minilm", "e5", "openai", "given", "ha
 EMBED_WAIT_SECONDS = _number("EMBED_WAIT_SECONDS", 1, 0, 60)
 QUERY_EMBED_SECONDS = _number("QUERY_EMBED_SECONDS", 2, 0.05, 60)
 SEARCH_MEGABYTES = _whole("SEARCH_MEGABYTES", 256, 0, 1_000_000)
+EMBEDDING_DIMENSION = _whole("EMBEDDING_DIMENSION", 0, 0, 4000)
 EMBEDDER_OPTIONS = EmbedderOptions(
     threads=_whole("EMBEDDER_THREADS", 1, 1, 256),
-    dimension=_whole("EMBEDDING_DIMENSION", 0, 0, 4000) or None,
+    dimension=EMBEDDING_DIMENSION or None,
     openai=OpenAiOptions(
+        dimension=EMBEDDING_DIMENSION,
+        query_prefix=env.str("OPENAI_QUERY_PREFIX", default=""),
+        document_prefix=env.str("OPENAI_DOCUMENT_PREFIX", default=""),
+        request_timeout_seconds=_number("OPENAI_TIMEOUT_SECONDS", 10, 0.1, 60),
         base_url=env.str("OPENAI_BASE_URL", default=""),
         model=env.str("OPENAI_EMBEDDING_MODEL", default=""),
         api_key=env.str("OPENAI_API_KEY", default=""),

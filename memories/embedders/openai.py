@@ -46,7 +46,7 @@ class OpenAiEmbedder:
     embeds_text = True
 
     def __init__(self, options: OpenAiOptions, max_parts: int = MAX_PARTS) -> None:
-        self.name = options.model
+        self.name = options.name
         self.dimension = options.dimension
         self.batch_size = options.texts_a_request
         self._options = options
@@ -148,7 +148,7 @@ def load_openai(options: OpenAiOptions | None, max_parts: int) -> OpenAiEmbedder
             embedder.close()
             raise EmbedderLoadError(
                 f"The embedder openai cannot learn the dimension of {options.model}: {error} "
-                "Set the dimension, or make the endpoint answer."
+                "Set EMBEDDING_DIMENSION, or make the endpoint answer."
             ) from error
     return embedder
 

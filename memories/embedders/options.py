@@ -1,5 +1,6 @@
 """What the kinds of embedders can be told. The settings fill it in; imports nothing heavy."""
 
+import hashlib
 from dataclasses import dataclass, field
 
 MAX_PARTS = 16
@@ -13,7 +14,7 @@ class OpenAiOptions:
     base_url: str
     model: str
     api_key: str = field(default="", repr=False)
-    dimension: int = 0  # 0: asked from the endpoint at the start
+    dimension: int = 0  # 0: asked from the endpoint when it is loaded
     query_prefix: str = ""
     document_prefix: str = ""
     max_tokens: int = 8000
@@ -25,6 +26,14 @@ class OpenAiOptions:
     failures_to_open: int = 5
     open_seconds: float = 30.0
 
+    @property
+    def name(self) -> str:
+        """The model; with other prefixes it makes other vectors, and is another one."""
+        if not (self.query_prefix or self.document_prefix):
+            return self.model
+        prefixes = f"{self.query_prefix}\0{self.document_prefix}".encode()
+        return f"{self.model}+{hashlib.blake2b(prefixes, digest_size=3).hexdigest()}"
+
 
 @dataclass(frozen=True, slots=True)
 class EmbedderOptions:
@@ -32,5 +41,5 @@ class EmbedderOptions:
 
     threads: int = 1  # for one run of a local model
     max_parts: int = MAX_PARTS  # of one long text; what comes after is not embedded
-    dimension: int | None = None  # given and hashing only; the others know theirs
+    dimension: int | None = None  # of given and hashing
     openai: OpenAiOptions | None = None

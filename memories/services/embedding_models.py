@@ -6,7 +6,8 @@ transaction. Called by search, the embedding job and the command `embedding_mode
 
 import logging
 import time
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from memories.changes import rows
 from memories.embedders.base import Embedder
 from memories.embedders.errors import EmbedderLoadError
 from memories.embedders.loading import load_embedder
+from memories.embedders.options import EmbedderOptions
 from memories.models import EmbeddingModel, MemoryEntry
 
 logger = logging.getLogger(__name__)
@@ -49,11 +51,11 @@ class _Embedders:
     def __init__(self) -> None:
         self._loaded: dict[str, Embedder] = {}
         self._failed: dict[str, tuple[float, EmbedderLoadError]] = {}
-        self._lock = Lock()
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
     def get(self, kind: str) -> Embedder:
-        """Raises EmbedderLoadError."""
-        with self._lock:
+        """Raises EmbedderLoadError. Who waits for one kind's endpoint holds up no other."""
+        with self._locks[kind]:
             if kind not in self._loaded:
                 self._loaded[kind] = self._load(kind)
             return self._loaded[kind]
@@ -63,17 +65,29 @@ class _Embedders:
         if error and time.monotonic() < until:
             raise error
         try:
-            return load_embedder(kind, settings.DATA_DIR, settings.EMBEDDER_OPTIONS)
+            return load_embedder(kind, settings.DATA_DIR, _options_for(kind))
         except EmbedderLoadError as error:
             self._failed[kind] = time.monotonic() + _LOAD_AGAIN_SECONDS, error
             raise
 
     def close(self) -> None:
-        with self._lock:
-            for embedder in self._loaded.values():
-                embedder.close()
-            self._loaded.clear()
-            self._failed.clear()
+        for embedder in list(self._loaded.values()):
+            embedder.close()
+        self._loaded.clear()
+        self._failed.clear()
+
+
+def _options_for(kind: str) -> EmbedderOptions:
+    """The settings', with what is known of an endpoint: one that is away need not be asked for its
+    dimension, and does not keep the orchestrator from starting."""
+    options: EmbedderOptions = settings.EMBEDDER_OPTIONS
+    endpoint = options.openai
+    if kind != "openai" or endpoint is None or endpoint.dimension:
+        return options
+    known = EmbeddingModel.objects.filter(kind=kind).values_list("name", "dimension")
+    dimensions = {name.rpartition("/")[0]: dimension for name, dimension in known}
+    endpoint = replace(endpoint, dimension=dimensions.get(endpoint.name, 0))
+    return replace(options, openai=endpoint)
 
 
 embedders = _Embedders()

@@ -252,9 +252,18 @@ def test_the_dimension_is_asked_from_the_endpoint_where_none_is_set(load):
     assert load(dimension=0).dimension == 3
 
 
+def test_with_other_prefixes_it_is_another_model(load):
+    names = {
+        load(**prefixes).name for prefixes in ({}, {"query_prefix": "q"}, {"document_prefix": "q"})
+    }
+    assert len(names) == 3 and "small" in names
+
+
 def test_an_endpoint_that_cannot_say_its_dimension_stops_the_start(endpoint, load):
     endpoint.script = [status(401)]
-    with pytest.raises(EmbedderLoadError, match=r"dimension of small: .*HTTP 401.* Set the dim"):
+    with pytest.raises(
+        EmbedderLoadError, match=r"dimension of small: .*HTTP 401.* Set EMBEDDING_DIM"
+    ):
         load(dimension=0)
 
 

@@ -1,5 +1,7 @@
 """Models: which one serves, what may serve, and what a process refuses to mix up."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -7,6 +9,7 @@ from django.db import OperationalError
 from memories.changes import rows
 from memories.embedders.errors import EmbedderLoadError
 from memories.embedders.hashing import HashingEmbedder
+from memories.embedders.options import EmbedderOptions, OpenAiOptions
 from memories.models import Embedding, EmbeddingModel, EmbeddingTask
 from memories.services import embedding_models
 from memories.services.embedding_models import (
@@ -33,6 +36,7 @@ from memories.services.store import store_memories
 from memories.services.vector_index import IndexBuild, wants_index
 from tests.embedders import TrialEmbedder, embed_all, serve_by, stored_model
 from tests.factories import new_memory, other_connection, run_together, store, wait_until
+from tests.memories.embedders.endpoint import Endpoint, hang, status
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +107,40 @@ def test_a_model_that_cannot_load_is_not_tried_at_every_search(monkeypatch, embe
             embedding_models.embedders.get("e5")
     assert len(tries) == 1
     embedding_models.embedders.close()
+
+
+class TestEndpoint:
+    """What makes vectors is elsewhere, and may be away."""
+
+    @pytest.fixture
+    def endpoint(self, settings, embedders):
+        settings.EMBEDDER = "openai"
+        endpoint = Endpoint()
+        options = OpenAiOptions(endpoint.url, "small")
+        settings.EMBEDDER_OPTIONS = EmbedderOptions(openai=options)
+        yield endpoint
+        if "openai" in embedders:
+            embedders.pop("openai").close()
+        endpoint.stop()
+
+    def test_its_dimension_is_asked_once_and_known_ever_after(self, db, endpoint, embedders):
+        assert set_up_model() == []
+        embedders.pop("openai").close()
+        forget_serving()
+        endpoint.script = [status(503)] * 9
+        assert set_up_model() == []
+        assert serving().embedder.dimension == 3
+        assert len(endpoint.requests) == 1
+
+    def test_while_one_hangs_others_are_had(self, db, endpoint, trial):
+        endpoint.script = [hang]
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(embedding_models.embedders.get, "openai")
+            wait_until(lambda: endpoint.requests)
+            forget_serving()
+            assert serving().embedder is trial
+            assert not loading.done()
+            endpoint.released.set()
 
 
 class TestSwitch:
