@@ -78,20 +78,20 @@ class Outcome(NamedTuple):
     blameless: bool = False
 
 
-def embed_tasks(limit: int | None = None, model_id: int | None = None) -> int:
-    """Do up to `limit` tasks of each model, or of one where it is given; without a limit as many as
-    the embedder takes in a call. Returns how many it came further with, those that an embedder
-    that is away leaves waiting not among them. A task that fails waits and is tried again,
-    MAX_ATTEMPTS times in all.
+def embed_tasks(limit: int | None = None) -> int:
+    """Do up to `limit` tasks of each model that is made here; without a limit as many as its
+    embedder takes in a call. Returns as `embed_tasks_of`."""
+    made_here = models_made_here()
+    return sum(embed_tasks_of(an_id, each, limit) for an_id, each in made_here.items())
+
+
+def embed_tasks_of(model_id: int, embedder: Embedder, limit: int | None = None) -> int:
+    """Those of one model. Returns how many it came further with, those that an embedder that is
+    away leaves waiting not among them. A task that fails waits and is tried again, MAX_ATTEMPTS
+    times in all.
 
     Not to be called in a transaction: none is open, and no row is locked, while texts are embedded.
     """
-    made_here = models_made_here()
-    wanted = [an_id for an_id in made_here if model_id in (None, an_id)]
-    return sum(_embed_of_model(an_id, made_here[an_id], limit) for an_id in wanted)
-
-
-def _embed_of_model(model_id: int, embedder: Embedder, limit: int | None) -> int:
     tasks = claim_tasks(Wanted([model_id]), limit or embedder.batch_size)
     outcomes = make_vectors(tasks, embedder)
     keep_outcomes(outcomes)

@@ -31,6 +31,10 @@ State = EmbeddingModel.State
 LOOK_AGAIN_SECONDS = 1.0
 # A model that cannot load is not tried again at every search: it may take seconds to fail.
 _LOAD_AGAIN_SECONDS = 30.0
+_SWITCHED_OFF = (
+    "EMBEDDER is none: searches find by words alone, although {model} is the active model. Its "
+    "vectors stay, and what is stored meanwhile waits for one until EMBEDDER names a model again."
+)
 _OLD_ONES_WAIT = (
     "Memories that were stored without an embedding model get their vectors in the background; "
     "until then they are found by their words alone: see `python manage.py embedding_models list`."
@@ -96,7 +100,7 @@ _made_here: tuple[float, dict[int, Embedder]] | None = None
 
 
 def serving() -> Serving | None:
-    """What answers searches by meaning now, or None where nothing does.
+    """What answers searches by meaning now, or None where nothing does, or EMBEDDER is none.
 
     Raises EmbedderLoadError where this process has not the embedder of the active model.
     """
@@ -108,8 +112,9 @@ def serving() -> Serving | None:
 
 
 def models_made_here() -> dict[int, Embedder]:
-    """The models whose vectors this process can make. One that does not load here, or is set up
-    otherwise, is another process's to fill: its tasks are left alone."""
+    """The models whose vectors this process can make; with EMBEDDER none it makes none. One that
+    does not load here, or is set up otherwise, is another process's to fill: its tasks are left
+    alone."""
     global _made_here
     kept = _made_here
     if kept is None or kept[0] < time.monotonic():
@@ -241,12 +246,16 @@ def has_index(model_id: int) -> bool:
 
 
 def _look() -> Serving | None:
+    if settings.EMBEDDER == "none":
+        return None
     active = EmbeddingModel.objects.filter(state=State.ACTIVE).first()
     return Serving(active.id, embedder_of(active)) if active else None
 
 
 def _look_for_made_here() -> dict[int, Embedder]:
-    found = {}
+    found: dict[int, Embedder] = {}
+    if settings.EMBEDDER == "none":
+        return found
     for model in EmbeddingModel.objects.exclude(state=State.RETIRED):
         try:
             embedder = embedder_of(model)
@@ -274,15 +283,15 @@ def embedder_of(model: EmbeddingModel) -> Embedder:
 
 def _set_up() -> list[str]:
     active = EmbeddingModel.objects.filter(state=State.ACTIVE).first()
+    if settings.EMBEDDER == "none":
+        return [_SWITCHED_OFF.format(model=active)] if active else []
     if active is None:
-        if settings.EMBEDDER == "none":
-            return []
         activate_model(add_model(settings.EMBEDDER))
         fills = embedders.get(settings.EMBEDDER).embeds_text
         wait = fills and MemoryEntry.objects.exclude(text="").exists()
         return [_OLD_ONES_WAIT] if wait else []
     embedder_of(active)
-    if settings.EMBEDDER not in (active.kind, "none"):
+    if active.kind != settings.EMBEDDER:
         return [
             f"EMBEDDER is {settings.EMBEDDER}, but searches are served by {active.kind}: run "
             f"`python manage.py embedding_models add {settings.EMBEDDER}` to change the model."

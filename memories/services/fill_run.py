@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from memories.models import EmbeddingModel
-from memories.services.embedding import embed_tasks
+from memories.services.embedding import embed_tasks_of
 from memories.services.embedding_models import embedder_of, fill_model
 from memories.services.filling import count_tasks, progress_of
 
@@ -84,5 +84,6 @@ class _Pass:
         """Returns whether there was something to do here."""
         if not self._options.embed:
             return False
-        batch = max(_EMBED_BATCH, embedder_of(self._model).batch_size)
-        return bool(embed_tasks(batch, self._model.id))
+        embedder = embedder_of(self._model)
+        batch = max(_EMBED_BATCH, embedder.batch_size)
+        return embed_tasks_of(self._model.id, embedder, batch) > 0

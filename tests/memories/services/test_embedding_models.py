@@ -12,6 +12,7 @@ from memories.embedders.hashing import HashingEmbedder
 from memories.embedders.options import EmbedderOptions, OpenAiOptions
 from memories.models import Embedding, EmbeddingModel, EmbeddingTask
 from memories.services import embedding_models
+from memories.services.embedding import embed_tasks
 from memories.services.embedding_models import (
     activate_model,
     drop_index,
@@ -37,6 +38,7 @@ from memories.services.vector_index import IndexBuild, wants_index
 from tests.embedders import TrialEmbedder, embed_all, serve_by, stored_model
 from tests.factories import new_memory, other_connection, run_together, store, wait_until
 from tests.memories.embedders.endpoint import Endpoint, hang, status
+from tests.memories.services.asking import ask, ids
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +61,20 @@ class TestStart:
         assert serving() is None
         store()
         assert not EmbeddingTask.objects.exists()
+
+    def test_none_switches_an_active_model_off_and_says_so(self, settings, trial):
+        an_id = store("alpha")
+        settings.EMBEDDER = "none"
+        [warning] = set_up_model()
+        assert "words alone" in warning and "trial/1" in warning
+        forget_serving()
+        assert serving() is None
+        assert embed_tasks() == 0
+        result = ask("alpha")
+        assert (ids(result), result.search_metadata.partial) == ([an_id], True)
+        settings.EMBEDDER = "hashing"
+        forget_serving()
+        assert not ask("alpha").search_metadata.partial
 
     def test_what_was_stored_before_the_first_model_is_told_to_wait(self, settings, embedders):
         settings.EMBEDDER = "hashing"
