@@ -19,6 +19,8 @@ from memories.embedders.base import Vectors
 
 SAMPLE_SIZE = 256
 _KEPT_SECONDS = 30.0
+_POINTS = 4 * SAMPLE_SIZE
+_LOOK_AHEAD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,7 @@ class Sample:
 
 
 class _Kept(NamedTuple):
-    """`mark`: count and highest id of the vectors when the sample was taken; each changes at
-    least one of them that comes, goes or is made anew."""
+    """`mark`: as `_mark` gave it when the sample was taken."""
 
     until: float
     mark: tuple[int, int | None]
@@ -65,9 +66,11 @@ def sample_of(owner_id: UUID | None, model_id: int, dimension: int) -> Sample:
     kept = _kept.get((owner_id, model_id))
     if kept and _still_holds(kept, owner_id, model_id):
         return kept.sample
-    taken = _take(owner_id, model_id, dimension)
-    _kept.update({(owner_id, model_id): taken})
-    return taken.sample
+    mark = _mark(owner_id, model_id)
+    sample = _sample(_read_some(owner_id, model_id), dimension)
+    until = time.monotonic() + _KEPT_SECONDS
+    _kept.update({(owner_id, model_id): _Kept(until, mark, sample)})
+    return sample
 
 
 def forget_samples() -> None:
@@ -79,26 +82,45 @@ def _still_holds(kept: _Kept, owner_id: UUID | None, model_id: int) -> bool:
     if len(kept.sample.vectors) == SAMPLE_SIZE:
         return kept.until > time.monotonic()
     # Reading 200 vectors takes 25 ms, counting them a fraction of one.
-    [mark] = rows(
-        f"SELECT count(*), max(id) FROM embeddings WHERE {_owned(owner_id)} model_id = %(model)s",
-        {"owner": owner_id, "model": model_id},
-    )
-    return mark == kept.mark
+    return kept.mark == _mark(owner_id, model_id)
 
 
-def _take(owner_id: UUID | None, model_id: int, dimension: int) -> _Kept:
+def _mark(owner_id: UUID | None, model_id: int) -> tuple[int, int | None]:
+    """Count and highest id of the vectors, of everyone's up to a bound: each that comes, goes or is
+    made anew changes one of them."""
+    of_owner = """
+        SELECT count(*), max(id) FROM embeddings
+        WHERE owner_id = %(owner)s AND model_id = %(model)s"""
+    of_everyone = f"""
+        SELECT count(*), max(id) FROM (
+            SELECT id FROM embeddings WHERE model_id = %(model)s
+            ORDER BY id DESC LIMIT {SAMPLE_SIZE + 1}) newest"""
+    parameters = {"owner": owner_id, "model": model_id}
+    [(count, highest_id)] = rows(of_owner if owner_id else of_everyone, parameters)
+    return count, highest_id
+
+
+def _read_some(owner_id: UUID | None, model_id: int) -> list[str]:
     # The order of the ids, which are digests, is as good as chance, and the same at every call.
-    found = rows(
-        f"""
-        SELECT embedding::text, id FROM embeddings
-        WHERE {_owned(owner_id)} model_id = %(model)s
-        ORDER BY {"memory_id" if owner_id else "id"} LIMIT {SAMPLE_SIZE}""",
-        {"owner": owner_id, "model": model_id},
-    )
-    mark = len(found), max((row[1] for row in found), default=None)
-    return _Kept(
-        time.monotonic() + _KEPT_SECONDS, mark, _sample([row[0] for row in found], dimension)
-    )
+    of_owner = f"""
+        SELECT embedding::text FROM embeddings
+        WHERE owner_id = %(owner)s AND model_id = %(model)s
+        ORDER BY memory_id LIMIT {SAMPLE_SIZE}"""
+    # Evenly spread over the time in which they were made: the oldest are often one owner's. Where
+    # a point falls on vectors of another model, or on a gap, it looks no further than a little.
+    of_everyone = f"""
+        WITH bounds AS (SELECT min(id) AS low, max(id) AS high FROM embeddings),
+        near AS (
+            SELECT DISTINCT ON (e.id) e.* FROM bounds b
+                CROSS JOIN generate_series(0, {_POINTS - 1}) n
+                CROSS JOIN LATERAL (SELECT b.low + (b.high - b.low) * n / {_POINTS - 1} AS id) point
+                CROSS JOIN LATERAL (
+                    SELECT id, embedding FROM embeddings
+                    WHERE id >= point.id AND id < point.id + {_LOOK_AHEAD} AND model_id = %(model)s
+                    ORDER BY id LIMIT 1) e)
+        SELECT embedding::text FROM near ORDER BY md5(id::text) LIMIT {SAMPLE_SIZE}"""
+    parameters = {"owner": owner_id, "model": model_id}
+    return [text for (text,) in rows(of_owner if owner_id else of_everyone, parameters)]
 
 
 def _sample(texts: Sequence[str], dimension: int) -> Sample:
@@ -106,7 +128,3 @@ def _sample(texts: Sequence[str], dimension: int) -> Sample:
         return Sample(np.zeros((0, dimension), np.float32), np.zeros(dimension, np.float32))
     vectors = np.array([np.fromstring(text[1:-1], np.float32, sep=",") for text in texts])
     return Sample(vectors, vectors.mean(axis=0))
-
-
-def _owned(owner_id: UUID | None) -> str:
-    return "owner_id = %(owner)s AND" if owner_id else ""

@@ -46,6 +46,16 @@ class TestSample:
         assert len(sample(owned=False).vectors) == 3
         assert sample().mean == pytest.approx(sample().vectors.mean(axis=0))
 
+    def test_that_of_everyone_is_of_early_and_late_owners(self, trial):
+        for session, word in (("first", "alpha"), ("second", "beta"), ("third", "gamma")):
+            texts = [f"{word} {number}" for number in range(300)]
+            store_memories([new_memory(text, session_id=session) for text in texts])
+            embed_all()
+        everyones = sample(owned=False).vectors
+        assert len(everyones) == 256
+        near = everyones @ trial.embed_queries(["alpha", "beta", "gamma"]).T
+        assert (np.bincount(near.argmax(axis=1), minlength=3) > 50).all()
+
     def test_it_is_read_once_while_nothing_changes(self, stored):
         assert reads_vectors()
         assert not reads_vectors()
