@@ -107,21 +107,26 @@ def _transcript(turns: Sequence[Turn]) -> str:
 
 
 def _vectors(names: Sequence[tuple[UUID, str]]) -> Vectors | None:
-    """The active model's vectors, a row for each; None where one has none.
+    """The active model's vectors, a row for each, of zeros where one has none; None where most have
+    none: then the words tell better what is alike.
 
     As bytes: written out as text, those of a thousand memories take longer than the summary.
     """
     found = rows(
         """
-        SELECT vector_send(e.embedding)
+        SELECT n.place - 1, vector_send(e.embedding)
         FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS n (owner_id, id, place)
             JOIN embedding_models a ON a.state = 'active'
+            JOIN memory_entries m ON m.owner_id = n.owner_id AND m.id = n.id
             JOIN embeddings e ON e.owner_id = n.owner_id AND e.model_id = a.id
-                AND e.memory_id = n.id
-        ORDER BY n.place""",
+                AND e.memory_id = n.id AND e.version = m.content_version""",
         [[owner_id for owner_id, _ in names], [memory_id for _, memory_id in names]],
     )
-    if not found or len(found) < len(names):
+    if not found or 2 * len(found) < len(names):
         return None
     # Two numbers of two bytes stand ahead: the dimension, and one that is unused.
-    return np.array([np.frombuffer(sent, ">f4", offset=4) for (sent,) in found], np.float32)
+    made = {place: np.frombuffer(sent, ">f4", offset=4) for place, sent in found}
+    vectors = np.zeros((len(names), len(made[found[0][0]])), np.float32)
+    for place, vector in made.items():
+        vectors[place] = vector
+    return vectors

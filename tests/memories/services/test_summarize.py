@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from memories.chat.options import ChatOptions
+from memories.models import Embedding
 from memories.services.filters import Filter, Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.sessions import owners_of_sessions
@@ -83,7 +84,7 @@ class TestInTheirOwnWords:
         forget_memories([Deletion(store("gone"), DAY)])
         assert (summarize().text, summarize().memory_count) == ("", 0)
 
-    def test_vectors_count_where_every_turn_has_one(self, trial, talk):
+    def test_vectors_count_where_most_turns_have_one(self, trial, talk):
         trial.after = lambda vectors: np.eye(64, dtype=np.float32)[all_near_at_first(len(vectors))]
         vectors = trial.embed_documents([f"{turn.speaker}: {turn.text}" for turn in talk])
         with_vectors = summarize_turns(talk, vectors=vectors)
@@ -93,7 +94,13 @@ class TestInTheirOwnWords:
         assert summarize().text == with_vectors
         one_more = Turn("One more.", "", DAY + timedelta(days=1))
         store(one_more.text, created_at=one_more.created_at)
-        assert summarize().text == summarize_turns([*talk, one_more])
+        with_one_without = np.vstack([vectors, np.zeros(64)])
+        assert summarize().text == summarize_turns([*talk, one_more], vectors=with_one_without)
+
+    def test_a_vector_of_what_a_turn_said_before_counts_for_nothing(self, trial, talk):
+        embed_all()
+        Embedding.objects.update(version=99)
+        assert summarize().text == summarize_turns(talk)
 
 
 @pytest.fixture
