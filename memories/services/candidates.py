@@ -62,11 +62,14 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Pool:
-    """The candidates and, by their ids, who follows whom in the conversation."""
+    """The candidates and, by their ids, who follows whom in the conversation. `passing`: how many
+    memories the filter lets through, the candidates among them, counted up to EXACT_UP_TO; 0 where
+    all are candidates."""
 
     rows: dict[str, Row]
     scale: LexicalScale
     next: dict[str, str]
+    passing: int = 0
 
 
 def find_candidates(ask: Ask) -> Pool:
@@ -74,7 +77,8 @@ def find_candidates(ask: Ask) -> Pool:
         pool = _read_pool(ask, _ALL)
         pool.next = _follow_each_other(pool.rows.values())
         return pool
-    approximate = ask.statistics.memory_count > EXACT_UP_TO and _matches_many(ask)
+    passing = _count_passing(ask)
+    approximate = passing > EXACT_UP_TO and has_index(ask.model_id)
     pool = _read_pool(ask, _arms_sql(ask, approximate, ask.is_plain()), approximate=approximate)
     if approximate and _compared(pool) < ARM_SIZE:
         # The index gave up: its bounds of work and memory were reached before enough had passed.
@@ -84,6 +88,7 @@ def find_candidates(ask: Ask) -> Pool:
         # So many have expired since the job last ran that they may have crowded others out.
         pool = _read_pool(ask, _arms_sql(ask, approximate, False), approximate=approximate)
     _add_neighbours(ask, pool)
+    pool.passing = min(passing, EXACT_UP_TO)
     return pool
 
 
@@ -137,7 +142,7 @@ _VECTOR_OF = """LEFT JOIN embeddings e ON e.owner_id = m.owner_id AND e.model_id
     AND e.memory_id = m.id AND e.version = m.content_version"""
 
 _ALL = """SELECT m.id, true AS near FROM memory_entries m
-    WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL"""
+    WHERE m.owner_id = %(owner)s AND m.deleted_at IS NULL AND m.text <> ''"""
 
 
 def _read_pool(ask: Ask, pool_sql: str, *, approximate: bool = False) -> Pool:
@@ -216,18 +221,18 @@ def _scan_on() -> None:
     rows("SET LOCAL enable_sort = off")
 
 
-def _matches_many(ask: Ask) -> bool:
-    """Whether the filter lets more through than are compared exactly, and an index stands ready."""
-    if not has_index(ask.model_id):
-        return False
+def _count_passing(ask: Ask) -> int:
+    """What has a text and passes the filter, counted up to one more than are compared exactly."""
+    if ask.is_plain():
+        return ask.statistics.memory_count
     [(count,)] = rows(
         f"""
         WITH {FILTER_CTE} SELECT count(*) FROM (
-            SELECT 1 FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()}
+            SELECT 1 FROM memory_entries m CROSS JOIN q WHERE {ask.conditions()} AND m.text <> ''
             LIMIT {EXACT_UP_TO + 1}) matching""",
-        ask.parameters,
+        ask.asked,
     )
-    return bool(count > EXACT_UP_TO)
+    return int(count)
 
 
 def _follow_each_other(found: Any) -> dict[str, str]:
@@ -257,7 +262,7 @@ def _read_neighbours(ask: Ask, anchors: Sequence[Row]) -> list[tuple[Any, ...]]:
         WHERE m.search @@ l.query)"""
     columns = _COLUMNS.format(passes=f"({ask.conditions()})", near="false", mask=holds)
     same_session = """FROM memory_entries m WHERE m.owner_id = a.owner_id
-        AND m.session_id = a.session_id AND m.deleted_at IS NULL"""
+        AND m.session_id = a.session_id AND m.deleted_at IS NULL AND m.text <> ''"""
     return rows(
         f"""
         WITH {FILTER_CTE}, {lexemes_cte()},

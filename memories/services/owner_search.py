@@ -66,12 +66,9 @@ def search_owner(
     if not synchronise(index, owner_id, ask.model_id, said.mark, deadline):
         return None
     try:
-        best, count = _rank(ask, wish, index, said, deadline)
+        return _rank(ask, wish, index, said, deadline)
     except _Busy:
         return None
-    # What has no vector yet, and what has no text, comes last: only the database knows of it.
-    is_all = not said.lacking.memories and count == ask.statistics.memory_count
-    return best if is_all or not wish.weights or len(best.found) >= wish.limit else None
 
 
 @contextmanager
@@ -104,15 +101,10 @@ class _Prepared(NamedTuple):
     passes: NDArray[np.bool_]
 
 
-def _rank(
-    ask: Ask, wish: Wish, index: OwnerIndex, said: _Said, deadline: float | None
-) -> tuple[Best, int]:
-    """The best, and how many memories were looked at.
-
-    Under the lock nothing is waited for, since that would hold up all of its owner's searches. What
+def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said, deadline: float | None) -> Best:
+    """Under the lock nothing is waited for, since that would hold up all of its owner's searches. What
     is prepared while the vector is being made is prepared again where the index has changed. Raises
-    _Busy.
-    """
+    _Busy."""
     with _held(index, deadline):
         prepared = _prepare(ask, wish, index, said)
     vector = ask.vector
@@ -121,7 +113,7 @@ def _rank(
             prepared = _prepare(ask, wish, index, said)
         compared = index.compare(vector)
         judged = judge(prepared.ranking, compared, prepared.passes, wish.min_similarity)
-        return judged.best(index.ids, wish.limit), index.alive_count
+        return judged.best(index.ids, wish.limit)
 
 
 def _prepare(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> _Prepared:

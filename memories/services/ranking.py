@@ -129,14 +129,15 @@ def prepare(candidates: Candidates, scale: LexicalScale, weights: Weights | None
 def judge(
     prepared: Prepared, compared: Compared, passes: NDArray[np.bool_], min_similarity: float
 ) -> Judged:
-    """`passes`: whether the filter lets a candidate through."""
+    """`passes`: whether the filter lets a candidate through. An answer passes, and is near enough or
+    holds one of the words: what has neither vector nor words, as what has no text, is none."""
     mask = prepared.candidates.mask
     similarity = (1 + compared.dots.astype(float)) / 2
     without = np.isnan(compared.dots)
     similarity[without] = prepared.scale.shares(mask[without])
-    near = similarity >= min_similarity
+    near = (similarity >= min_similarity) & ~without
     if prepared.weights is None:
-        return Judged(compared.scores, similarity, passes & near & ~without)
+        return Judged(compared.scores, similarity, passes & near)
     scores = rank(prepared, prepared.weights, compared.scores)
     return Judged(scores, similarity, passes & (near | (mask != 0)))
 

@@ -177,7 +177,7 @@ def _by_meaning(
         in_memory = None
         if current.embedder.embeds_text:
             in_memory = search_owner(ask, wish, query.deadline, pending.wait)
-        best = in_memory or _search_candidates(ask, wish, pending)
+        best = in_memory or _search_candidates(ask, wish, pending, current.embedder.embeds_text)
     metadata = SearchMetadata(
         query.search_type,
         name_of(current.embedder),
@@ -215,8 +215,9 @@ def _wish(query: Query) -> Wish:
     return Wish(query.limit, query.min_similarity, settings.SEARCH_WEIGHTS if hybrid else None)
 
 
-def _search_candidates(ask: Ask, wish: Wish, pending: _Pending) -> Best:
-    """Where the database chooses what is ranked."""
+def _search_candidates(ask: Ask, wish: Wish, pending: _Pending, all_have_vectors: bool) -> Best:
+    """Where the database chooses what is ranked. Where every vector is near enough, all that the
+    filter lets through are answers, not the candidates alone."""
     pending.wait()
     pool = find_candidates(ask)
     found = list(pool.rows.values())
@@ -225,7 +226,10 @@ def _search_candidates(ask: Ask, wish: Wish, pending: _Pending) -> Best:
     prepared = prepare(to_rank(ask, pool), pool.scale, wish.weights)
     passes = np.array([row.passes for row in found])
     judged = judge(prepared, compare(ask, found), passes, wish.min_similarity)
-    return judged.best([row.id for row in found], wish.limit)
+    best = judged.best([row.id for row in found], wish.limit)
+    if all_have_vectors and not wish.min_similarity:
+        return best._replace(total=max(best.total, pool.passing))
+    return best
 
 
 def _by_words(query: Query, *, partial: bool) -> SearchResults:

@@ -1,4 +1,5 @@
-"""How many memories an owner has and how long they are: what a word's rarity is judged by."""
+"""How many memories with a text an owner has and how long they are: what a word's rarity is judged
+by."""
 
 import time
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def _count(owner_id: UUID | None) -> Statistics:
     [(count, average)] = rows(
         """
         SELECT count(*), avg(words)::float FROM memory_entries
-        WHERE owner_id = %s AND deleted_at IS NULL""",
+        WHERE owner_id = %s AND deleted_at IS NULL AND text <> ''""",
         [owner_id],
     )
     return Statistics(count, average or 1.0)
@@ -62,6 +63,6 @@ def _count_everyones() -> Statistics:
     [(count, average)] = rows(
         f"""
         SELECT count(*), avg(words)::float FROM memory_entries {sampled}
-        WHERE deleted_at IS NULL"""
+        WHERE deleted_at IS NULL AND text <> ''"""
     )
     return Statistics(round(count / share), average or 1.0)

@@ -129,6 +129,26 @@ def test_results_are_stable_from_call_to_call(trial, way):
     assert all(found("words", way, limit=10) == first for _ in range(3))
 
 
+def test_what_has_no_text_is_no_answer_wherever_it_is_looked_for(trial, place):
+    ids_ = {store(f"apple {number}") for number in range(3)}
+    store("", content_json=b'{"volume": 3}')
+    embed_all()
+    for way in WAYS:
+        result = ask("apple", way)
+        assert (set(ids(result)), result.total_count) == (ids_, 3)
+
+
+def test_the_total_counts_what_no_arm_chose(trial, place, monkeypatch):
+    monkeypatch.setattr("memories.services.candidates.ARM_SIZE", 3)
+    monkeypatch.setattr("memories.services.candidates._SPARE", 0)
+    for number in range(20):
+        store(f"apple {number}", tags=["x"])
+    embed_all()
+    for way in WAYS:
+        assert ask("apple", way, limit=2).total_count == 20
+        assert ask("apple", way, limit=2, tags=("x",)).total_count == 20
+
+
 def test_the_limit_cuts_and_the_total_counts(trial, place):
     store_memories([new_memory("apple") for _ in range(20)])
     for way in WAYS:
