@@ -102,9 +102,9 @@ class _Prepared(NamedTuple):
 
 
 def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said, deadline: float | None) -> Best:
-    """Under the lock nothing is waited for, since that would hold up all of its owner's searches. What
-    is prepared while the vector is being made is prepared again where the index has changed. Raises
-    _Busy."""
+    """Under the lock nothing is waited for, since that would hold up all of its owner's searches.
+    What is prepared while the vector is being made is prepared again where the index has changed.
+    Raises _Busy."""
     with _held(index, deadline):
         prepared = _prepare(ask, wish, index, said)
     vector = ask.vector

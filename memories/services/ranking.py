@@ -129,8 +129,8 @@ def prepare(candidates: Candidates, scale: LexicalScale, weights: Weights | None
 def judge(
     prepared: Prepared, compared: Compared, passes: NDArray[np.bool_], min_similarity: float
 ) -> Judged:
-    """`passes`: whether the filter lets a candidate through. An answer passes, and is near enough or
-    holds one of the words: what has neither vector nor words, as what has no text, is none."""
+    """`passes`: whether the filter lets a candidate through. An answer passes, and is near enough
+    or holds one of the words: what has neither vector nor words, as what has no text, is none."""
     mask = prepared.candidates.mask
     similarity = (1 + compared.dots.astype(float)) / 2
     without = np.isnan(compared.dots)
