@@ -1,10 +1,14 @@
 import signal
+import sys
+from collections import deque
+from concurrent.futures import wait
 
 import pytest
 
 from memories.services import (
     embedding_models,
     lacking,
+    model_threads,
     owner_indexes,
     pending,
     query_vectors,
@@ -22,9 +26,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(autouse=True)
-def _forget_what_the_process_remembers():
-    """A test's rows are gone when it ends; what was remembered of them must go too."""
+def _forget_what_the_process_remembers(monkeypatch):
+    """A test's rows are gone when it ends; what was remembered of them must go too, once no model
+    works for it any more."""
+    threads, begun = model_threads._threads, deque()
+    submit = threads.submit
+
+    def note(*work):
+        made = submit(*work)
+        begun.append(made)
+        return made
+
+    monkeypatch.setattr(threads, "submit", note)
     yield
+    while begun:
+        wait([begun.popleft()], timeout=15)
     sessions.forget_owners()
     statistics._kept.clear()
     vectors._kept.clear()
@@ -33,6 +49,14 @@ def _forget_what_the_process_remembers():
     embedding_models.forget_serving()
     pending.allowance.renew()
     query_vectors.forget_hangs()
+
+
+@pytest.fixture(autouse=True)
+def _leave_the_interpreter_as_it_was():
+    """An orchestrator that starts in this process has threads take turns more often."""
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier, Event
@@ -14,6 +13,7 @@ from django.db import connection
 from memories.changes import rows
 from memories.models import MemoryEntry
 from memories.services.store import NewMemory, store_memories
+from tests.waiting import wait_until as wait_until
 from zmqbridge.accesses import Accesses
 from zmqbridge.answer import Answerer, wire_error
 from zmqbridge.cache import ReadCache
@@ -143,15 +143,6 @@ def database_now():
 
 def set_expiry(memory_id, moment):
     MemoryEntry.all_objects.filter(id=memory_id).update(expires_at=moment)
-
-
-def wait_until(claim, seconds=10):
-    """Wait for a condition with a deadline; returns what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (result := claim()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {claim}"
-        time.sleep(0.005)
-    return result
 
 
 def backend_pid():

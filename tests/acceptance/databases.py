@@ -6,9 +6,9 @@ Not below pytest's directory: as root the server runs under another account, whi
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,8 +20,7 @@ from memoryproject.postgres.cluster import clean_environment
 from memoryproject.postgres.launch import ensure_running
 from memoryproject.postgres.layout import Layout
 from memoryproject.postgres.processes import processes_in
-
-from .processes import wait_until
+from tests.waiting import free_port, wait_until
 
 
 class EmbeddedServer:
@@ -50,6 +49,13 @@ class EmbeddedServer:
             cursor = connection.execute(sql, params)
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def hold_memories(self):
+        """While it lasts no memory is read or written."""
+        with self.connect() as connection, connection.transaction():
+            connection.execute("LOCK TABLE memory_entries IN ACCESS EXCLUSIVE MODE")
+            yield
+
     def postmaster(self):
         return int(self.layout.postmaster_pid.read_text().split()[0])
 
@@ -69,7 +75,7 @@ class OwnServer:
         self._account = choose_account(self.cluster)
         self._account.take_over(self.directory)
         self._binaries = find_binaries().directory
-        self._port = _free_port()
+        self._port = free_port()
         self._run("initdb", "--username=memories", "--auth=trust", "--encoding=UTF8")
         settings = f"port={self._port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\n"
         with (self.cluster / "postgresql.conf").open("a") as configuration:
@@ -129,9 +135,3 @@ def make_directory():
     path = Path(tempfile.mkdtemp(prefix="acceptance-", dir="/tmp"))
     path.chmod(0o755)
     return path
-
-
-def _free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]

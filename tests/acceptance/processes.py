@@ -8,17 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+from tests.waiting import wait_until as wait_until
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
-
-
-def wait_until(condition, seconds=20):
-    """The first true value of `condition()`."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
-    return value
 
 
 def environment(**settings):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .wire import create, new_name, page, read, request
+from .wire import create, new_name, page, read, request, status_of
 
 SQL = "'; DROP TABLE memory_entries; --"
 MIB = 1 << 20
@@ -159,7 +159,7 @@ def error_of(peer, body):
     assert reply["status"] == "error", reply
     after = request("ping")
     answer = peer.ask(after)
-    assert (answer["request_id"], answer["status"]) == (after["request_id"], "ok")
+    assert (answer["request_id"], status_of(answer)) == (after["request_id"], "ok")
     return reply["error"]
 
 

@@ -1,7 +1,6 @@
 """A real Prometheus scrapes an orchestrator under load, and gets the queries of the dashboard."""
 
 import json
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -18,6 +17,7 @@ from tests.deploy.monitoring import (
     metrics_named_in,
     program,
 )
+from tests.waiting import free_port
 from zmqbridge.client import Client, ClientError
 
 from .processes import wait_until
@@ -28,8 +28,7 @@ EMPTY_WHEN_WELL = {"Alerts", "Since the last backup", "Age of backups"}
 
 
 def free_address():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 class Prometheus:

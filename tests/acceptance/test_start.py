@@ -51,7 +51,7 @@ def test_a_wrong_endpoint_stops_the_start(server, endpoint):
     ("url", "why"),
     [
         ("postgresql://memories:x@127.0.0.1:1/memories", "refused"),
-        ("postgresql://memories:x@no-such-host.invalid/memories", "no-such-host.invalid"),
+        ("postgresql://memories:x@/memories?host=/no/such/place", "/no/such/place"),
     ],
 )
 def test_an_absent_database_is_waited_for_and_then_named(server, url, why):

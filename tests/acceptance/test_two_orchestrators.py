@@ -61,10 +61,10 @@ def test_a_change_elsewhere_ends_what_the_cache_knows(here, there):
     made = [here.data(create(session, "before"))["memory_id"] for _ in range(20)]
     for memory_id in made:
         assert there.data(read(memory_id))["content"] == {"text": "before"}
-    began = time.monotonic()
     changed, deleted = made[::2], made[1::2]
     here.all_data([update(session, memory_id, "after") for memory_id in changed])
     here.all_data([delete(session, memory_id) for memory_id in deleted])
+    began = time.monotonic()
     for memory_id in changed:
         wait_until(lambda an_id=memory_id: there.data(read(an_id))["content"] == {"text": "after"})
     for memory_id in deleted:

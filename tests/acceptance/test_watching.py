@@ -1,13 +1,14 @@
 """What an orchestrator tells of itself: logs, metrics."""
 
 import json
-import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import free_port
 
 from .processes import REPOSITORY, Orchestrator, environment, run_command, wait_until
 from .wire import create, new_name
@@ -37,8 +38,7 @@ def test_json_lines_carry_the_id_that_the_client_sees(start, connect):
 
 @pytest.fixture
 def free_address():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import zmq
 
+from tests.waiting import free_port
+
 
 @dataclass(frozen=True)
 class Incoming:
@@ -31,9 +33,9 @@ class ScriptedRouter:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.linger = 0
-        self._socket.bind(f"tcp://127.0.0.1:{port or '*'}")
-        self.endpoint = self._socket.last_endpoint.decode()
-        self.port = int(self.endpoint.rpartition(":")[2])
+        self.port = port or free_port()
+        self.endpoint = f"tcp://127.0.0.1:{self.port}"
+        self._socket.bind(self.endpoint)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 

@@ -1,9 +1,19 @@
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from tests.factories import trusted_cache, wait_until
+from tests.factories import trusted_cache
 from zmqbridge.cache import ReadCache
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A list with the time that caches see."""
+    moments = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: moments[0])
+    monkeypatch.setattr("zmqbridge.cache.time", clock)
+    return moments
 
 
 def fill(cache, memory_id, body=b"body", expires_in_seconds=None):
@@ -39,19 +49,21 @@ class TestBounds:
         fill(cache, "a")
         assert cache.get("a") is None
 
-    def test_an_entry_is_kept_for_its_time_at_most(self):
-        cache = trusted_cache(ttl_seconds=0.05)
+    def test_an_entry_is_kept_for_its_time_at_most(self, clock):
+        cache = trusted_cache(ttl_seconds=5)
         fill(cache, "a")
+        clock[0] += 4.9
         assert cache.get("a")
-        wait_until(lambda: cache.get("a") is None, seconds=1)
+        clock[0] += 0.2
+        assert cache.get("a") is None
 
-    def test_an_expiring_memory_leaves_before_it_expires(self):
+    def test_an_expiring_memory_leaves_before_it_expires(self, clock):
         cache = trusted_cache()
-        start = time.monotonic()
         fill(cache, "a", expires_in_seconds=0.4)
+        clock[0] += 0.1
         assert cache.get("a")
-        wait_until(lambda: cache.get("a") is None, seconds=1)
-        assert time.monotonic() - start < 0.4
+        clock[0] += 0.1
+        assert cache.get("a") is None
         fill(cache, "b", expires_in_seconds=0.2)
         assert cache.get("b") is None
 
@@ -106,12 +118,14 @@ class TestForgetting:
 
 
 class TestTrust:
-    def test_it_ends_by_itself(self):
+    def test_it_ends_by_itself(self, clock):
         cache = trusted_cache()
-        cache.trust(0.05)
+        cache.trust(1.25)
         fill(cache, "a")
+        clock[0] += 1.2
         assert cache.get("a")
-        wait_until(lambda: cache.get("a") is None, seconds=1)
+        clock[0] += 0.1
+        assert cache.get("a") is None
         assert not cache.report()["trusted"]
         cache.trust(60)
         assert cache.get("a") is None

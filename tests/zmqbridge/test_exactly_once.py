@@ -6,7 +6,15 @@ from itertools import count
 import pytest
 from django.db import connection
 
-from memories.models import AgentState, MemoryEntry, Relationship, Revision, Session, UserProfile
+from memories.models import (
+    AgentState,
+    MemoryEntry,
+    Relationship,
+    RequestKey,
+    Revision,
+    Session,
+    UserProfile,
+)
 from tests.factories import SESSION, create, other_connection, request, run_together
 
 
@@ -113,7 +121,7 @@ class TestSentAgain:
     def test_any_difference_makes_it_a_new_request(self, wire, action, field):
         body = json.loads(prepared(wire, action))
         wire.answer([json.dumps(body).encode()])
-        after = state()
+        after, keys = state(), RequestKey.objects.count()
         body[field] = {
             "request_id": "another",
             "timestamp": "2026-01-31T08:30:45.123457Z",
@@ -122,9 +130,13 @@ class TestSentAgain:
         [reply] = wire.answer([json.dumps(body).encode()])
         if action == "delete":
             assert reply["error"]["code"] == "memory_not_found"
-        elif action in ("create", "batch_create", "create_session", "update", "end_session"):
-            assert reply["status"] == "success"
+            assert state() == after
+            return
+        assert reply["status"] == "success"
+        if action in ("create", "batch_create", "create_session", "end_session"):
             assert state() != after
+        else:
+            assert RequestKey.objects.count() == keys + 1
 
 
 @pytest.mark.parametrize("action", CHANGES)

@@ -66,10 +66,10 @@ def test_a_change_elsewhere_is_heard(start):
 
 def test_expiry_is_to_the_moment_through_the_cache(start):
     _, peer = start()
-    named = {"memory_id": peer.ask("create", create(ttl=1))["data"]["memory_id"]}
+    named = {"memory_id": peer.ask("create", create(ttl=3))["data"]["memory_id"]}
     reply = peer.ask("read", named)
     expires_at = reply["data"]["expires_at"]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while reply["status"] == "success":
         assert time.monotonic() < deadline
         reply = peer.ask("read", named)
@@ -87,7 +87,7 @@ def test_it_tells_of_itself_and_says_goodbye(start):
     assert told["instance"] == orchestrator.instance
     assert told["counts"]["memory_entries"] == 1
     assert told["latencies"]["create"]["count"] == 1
-    assert told["lanes"]["writes"]["answered"] == 1
+    wait_until(lambda: orchestrator.report()["lanes"]["writes"]["answered"] == 1)
     assert orchestrator.dead_threads() == []
     assert orchestrator.stop()
     row = Row.objects.get(instance=orchestrator.instance)
@@ -140,7 +140,7 @@ def test_a_database_that_hangs_does_not_hold_up_its_end(start, caplog):
         assert peer.ask("read", named)["status"] == "success"
         began = time.monotonic()
         assert orchestrator.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert "the database hangs" in caplog.text
     hung = {"goodbye", "heartbeat"}
     wait_until(lambda: hung.isdisjoint(thread.name for thread in threading.enumerate()))

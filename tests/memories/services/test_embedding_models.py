@@ -317,4 +317,6 @@ class TestIndex:
 
 
 def is_building():
-    return bool(rows("SELECT 1 FROM pg_stat_progress_create_index"))
+    return bool(
+        rows("SELECT 1 FROM pg_stat_progress_create_index WHERE datname = current_database()")
+    )

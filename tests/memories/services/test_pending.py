@@ -61,14 +61,18 @@ def test_only_what_the_scope_could_find_is_waited_for(trial):
 
 def test_the_newest_comes_first_when_time_is_short(trial):
     stored = store_memories([new_memory(str(number)) for number in range(40)])
-    trial.before = lambda _: setattr(trial, "before", lambda _: Event().wait(0.2))
-    assert pending(seconds=0.1) >= 16
+    go_on = Event()
+    trial.before = lambda _: setattr(trial, "before", lambda _: go_on.wait(10))
+    assert pending(seconds=2) >= 16
     assert stored[-1].memory_id in embedded()
     assert stored[0].memory_id not in embedded()
+    go_on.set()
 
 
 @pytest.mark.parametrize("error", [TextsRefused("no"), EmbedderUnavailable("away")])
-def test_what_failed_is_counted_and_not_waited_for(trial, error):
+def test_what_failed_is_counted_and_not_waited_for(trial, settings, error):
+    settings.EMBED_WAIT_SECONDS = 10
+
     def fail(_):
         raise error
 
@@ -77,7 +81,7 @@ def test_what_failed_is_counted_and_not_waited_for(trial, error):
     start = time.monotonic()
     assert pending() == 1
     assert pending() == 1
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4
 
 
 def test_what_was_set_aside_is_counted_and_not_waited_for(trial):
@@ -91,19 +95,19 @@ def test_what_another_process_has_claimed_is_waited_for_within_the_bound(trial):
     EmbeddingTask.objects.update(due_at=datetime(2100, 1, 1, tzinfo=UTC), attempts=1)
     start = time.monotonic()
     assert pending(seconds=0.1) == 1
-    assert 0.1 <= time.monotonic() - start < 1
+    assert 0.1 <= time.monotonic() - start < 5
 
 
 def test_what_searches_wait_together_is_bounded_too(trial, settings):
     """Else, where more is stored than the model follows, each would wait as long as it may."""
-    settings.EMBED_WAIT_SECONDS = 0.4
+    settings.EMBED_WAIT_SECONDS = 1
     allowance.renew()  # an embedder that hung in another test may have taken of it a moment ago
     store("words")
     EmbeddingTask.objects.update(due_at=datetime(2100, 1, 1, tzinfo=UTC), attempts=1)
     start = time.monotonic()
     assert [pending() for _ in range(5)] == [1] * 5
-    assert 0.4 <= time.monotonic() - start < 1
-    assert wait_until(allowance.left_seconds) < 0.4
+    assert 1 <= time.monotonic() - start < 4
+    assert wait_until(allowance.left_seconds) < 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -115,7 +119,7 @@ def test_a_hanging_embedder_is_left_in_time_and_its_work_kept_when_it_is_done(
     an_id = store("words")
     start = time.monotonic()
     assert pending(seconds=0.1) == 1
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 5
     go_on.set()
     assert wait_until(embedded) == {an_id}
     wait_until(lambda: not EmbeddingTask.objects.exists())

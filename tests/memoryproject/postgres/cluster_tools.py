@@ -5,23 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from memoryproject.postgres.layout import Layout
 from memoryproject.postgres.locks import is_locked_exclusively
 from memoryproject.postgres.processes import processes_in
+from tests.waiting import wait_until as wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = Path(__file__).with_name("client_program.py")
 LINGER_SECONDS = 0.2
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        time.sleep(0.01)
 
 
 def run_python(*arguments, python=sys.executable, **options):

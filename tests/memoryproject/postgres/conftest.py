@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,8 @@ def make_directory():
     return path
 
 
-@pytest.fixture
-def empty_place():
-    """A data directory without a cluster."""
+@contextmanager
+def make_place():
     directory = make_directory()
     place = Place(directory / "var")
     yield place
@@ -28,6 +28,19 @@ def empty_place():
     shutil.rmtree(directory)
     if place.layout.socket_dir != place.layout.run:
         shutil.rmtree(place.layout.socket_dir, ignore_errors=True)
+
+
+def give_cluster(place, cluster):
+    place.data_dir.mkdir()
+    subprocess.run(["cp", "-a", cluster, place.layout.cluster], check=True)
+    return place
+
+
+@pytest.fixture
+def empty_place():
+    """A data directory without a cluster."""
+    with make_place() as place:
+        yield place
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +58,13 @@ def made_cluster():
 @pytest.fixture
 def place(empty_place, made_cluster):
     """A data directory with a stopped cluster."""
-    empty_place.data_dir.mkdir()
-    subprocess.run(["cp", "-a", made_cluster, empty_place.layout.cluster], check=True)
-    return empty_place
+    return give_cluster(empty_place, made_cluster)
+
+
+@pytest.fixture
+def other_place(made_cluster):
+    with make_place() as place:
+        yield give_cluster(place, made_cluster)
 
 
 @pytest.fixture
