@@ -19,9 +19,10 @@ class Accesses:
 
     def note(self, action: str, agent_id: str, memory_ids: Iterable[str]) -> None:
         today = datetime.now(UTC).date()
+        # Made outside of the lock: the server's loop waits for it at each read from the cache.
+        noted = [Access(memory_id, agent_id, action, today) for memory_id in memory_ids]
         with self._lock:
-            for memory_id in memory_ids:
-                access = Access(memory_id, agent_id, action, today)
+            for access in noted:
                 if access in self._folded or len(self._folded) < _CAPACITY:
                     self._folded[access] += 1
                 else:
@@ -35,4 +36,6 @@ class Accesses:
     def put_back(self, taken: Counter[Access]) -> None:
         """What could not be written waits for the next time."""
         with self._lock:
-            self._folded.update(taken)
+            fewer, more = sorted((taken, self._folded), key=len)
+            more.update(fewer)
+            self._folded = more

@@ -120,7 +120,9 @@ class Answerer:
         for task, result in zip(tasks, results, strict=True):
             if isinstance(result, Changed):
                 self._cache.forget(result.memory_ids)
-                self._note(task, result.memory_ids)
+                # Bulk changes can be a million, and are in the revisions, each with its operation.
+                if EVERYTHING not in task.handler.touches(task.item):
+                    self._note(task, result.memory_ids)
             elif isinstance(result, msgspec.Raw):
                 # Made before, perhaps elsewhere a moment ago, and not heard of here yet.
                 self._forget_all_of(task)

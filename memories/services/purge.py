@@ -31,7 +31,7 @@ class Purge:
 
     def __init__(self, ages: Ages, now: datetime) -> None:
         self._now = now
-        self._deleted_before = now - timedelta(days=ages.deleted_days)
+        self._deleted_before = now - timedelta(days=ages.trash_days)
         self._kinds = [kind for kind in _kinds(ages) if kind.days is not None]
         self.gone: Counter[str] = Counter()
 
@@ -81,7 +81,7 @@ def _kinds(ages: Ages) -> Iterator[_Kind]:
     if ages.revision_days is not None:
         # The trash keeps its revisions: they tie a bulk delete together. And a policy counts a
         # memory's age from its restoring.
-        days = max(ages.revision_days, ages.deleted_days)
+        days = max(ages.revision_days, ages.trash_days)
         old = "changed_at < %(before)s AND action <> 'restore'"
         yield _Kind("revisions", old, days, "changed_at")
     yield _Kind("orchestrators", "seen_at < %(before)s", ages.request_key_days, key=("instance",))

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 from django.db import connection
 
-from memories.models import AccessLog, MemoryEntry
+from memories.models import AccessLog, MemoryEntry, Revision
 from memoryproject.postgres.errors import ServerCannotRun
 from tests.factories import (
     NEVER_MADE,
@@ -256,6 +256,25 @@ class TestErrors:
         assert set(logged) == {
             (memory_id, "kitchen", action) for action in ("read", "batch_read", "update")
         }
+
+
+def test_a_bulk_delete_is_in_the_revisions_and_not_in_the_access_log(committing_wire):
+    accesses = Accesses()
+    wire = Wire(make_answerer(accesses=accesses))
+    wire.create(tags=["a"])
+    accesses.take()
+    assert wire.data("bulk_delete", {"filter": {"tags": ["a"]}})["deleted_count"] == 1
+    assert accesses.take() == {}
+    assert Revision.objects.get().action == "bulk_delete"
+
+
+def test_accesses_that_could_not_be_written_are_added_to_those_since():
+    accesses = Accesses()
+    accesses.note("read", "", ["a", "b"])
+    taken = accesses.take()
+    accesses.note("read", "", ["b"])
+    accesses.put_back(taken)
+    assert sorted(accesses.take().values()) == [1, 2]
 
 
 class TestDatabaseThatCannotRun:

@@ -157,3 +157,13 @@ def test_one_round_is_made_at_a_time():
 
     assert held() is False
     assert wait_until(lambda: list(Clearing(AGES, [], NOW).steps()))
+
+
+@pytest.mark.django_db
+def test_a_row_by_which_a_repeated_create_is_known_stays_as_long_as_requests_are():
+    an_id = store()
+    delete(an_id, 5)
+    purge_all(Ages(deleted_days=1, request_key_days=7))
+    assert stored() == {an_id}
+    purge_all(Ages(deleted_days=1, request_key_days=4))
+    assert stored() == set()

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from memories import changes
 from memories.errors import MemoryNotFound
 from memories.models import MemoryEntry, Revision
 from memories.services.filters import Filter, Scope
@@ -84,6 +85,15 @@ class TestOperation:
         assert alive() == {one, two}
         assert restore_operation("op-1", DAY) == []
 
+    def test_is_undone_in_slices(self, monkeypatch):
+        monkeypatch.setattr("memories.services.restore.SLICE", 2)
+        made = {store(tags=["x"]) for _ in range(5)}
+        self.delete("op-1", tags=("x",))
+        slices = []
+        monkeypatch.setattr(changes, "bring_back", noting(changes.bring_back, slices))
+        assert set(restore_operation("op-1", DAY)) == made
+        assert [len(each) for each in slices] == [2, 2, 1]
+
     def test_what_was_deleted_again_since_stays_deleted(self):
         one, two = store(tags=["x"]), store(tags=["x"])
         self.delete("op-1", tags=("x",))
@@ -106,3 +116,13 @@ class TestOperation:
         assert restore_operation("op-unknown", DAY) == []
         assert restore_operation("", DAY) == []
         assert not alive()
+
+
+def noting(work, calls):
+    """The same function, which notes what it was called with first."""
+
+    def noted(first, *others):
+        calls.append(first)
+        return work(first, *others)
+
+    return noted
