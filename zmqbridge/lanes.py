@@ -55,6 +55,9 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     since: float
     after: int = 0
 
+    def size_bytes(self) -> int:
+        return len(self.request.payload) + sum(map(len, self.route))
+
 
 class Lane:
     """`answer` returns a reply for each of a batch of requests; `deliver` gets the replies.
@@ -110,8 +113,9 @@ class Lane:
             if self._closed or self._is_full():
                 self.refused += 1
                 return False
-            self._waiting_bytes += len(request.payload)
-            self._waiting.append(Waiting(route, request, asked, since, after))
+            waiting = Waiting(route, request, asked, since, after)
+            self._waiting_bytes += waiting.size_bytes()
+            self._waiting.append(waiting)
             self.offered += 1
             self._arrived.notify()
         return True
@@ -170,7 +174,7 @@ class Lane:
             self._arrived.wait_for(lambda: self._waiting or self._closed)
             count = min(len(self._waiting), self._batch)
             taken = [self._waiting.popleft() for _ in range(count)]
-            self._waiting_bytes -= sum(len(one.request.payload) for one in taken)
+            self._waiting_bytes -= sum(one.size_bytes() for one in taken)
             return taken
 
     def _is_full(self) -> bool:

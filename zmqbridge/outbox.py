@@ -48,7 +48,7 @@ class Outbox:
         if peer is None:
             peer = self._peers[route[0]] = _Peer()
         peer.replies.append((route, body))
-        peer.reply_bytes += len(body)
+        peer.reply_bytes += _size_bytes(route, body)
 
     def parks(self, frames: Frames) -> bool:
         """Whether a request has to wait, because its peer does not read its replies."""
@@ -69,7 +69,7 @@ class Outbox:
         """Send what can be sent now, and have `handle` take the requests of who caught up."""
         for identity, peer in list(self._peers.items()):
             while peer.replies and self._sent(*peer.replies[0]):
-                peer.reply_bytes -= len(peer.replies.popleft()[1])
+                peer.reply_bytes -= _size_bytes(*peer.replies.popleft())
             while peer.parked and not self._is_over(peer):
                 frames = peer.parked.popleft()
                 peer.parked_bytes -= sum(map(len, frames))
@@ -102,3 +102,7 @@ class Outbox:
                 raise
             self.gone += 1
         return True
+
+
+def _size_bytes(route: Route, body: bytes) -> int:
+    return len(body) + sum(map(len, route))

@@ -37,7 +37,7 @@ from zmqbridge.protocol import (
     readable,
     refuse_nul,
 )
-from zmqbridge.routing import Offers, Reply, reply_to
+from zmqbridge.routing import Offers, Reply, Route, reply_to
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,9 @@ _RECEIVE_BURST_BYTES = 1 << 20
 _RETRY_MS = 5
 _LAST_SECONDS = 0.1
 _BATCH_WIDTH_US = 1000
+# Of all frames before the body, the peer's identity included: each proxy on the way adds one.
+_ROUTE_FRAMES = 16
+_ROUTE_BYTES = 4 << 10
 # A payload that has the field elsewhere is taken for one that has it here.
 _CREATED_AT = b'"created_at"'
 
@@ -130,6 +133,11 @@ class Server:
         self._socket.setsockopt(zmq.RCVHWM, 10_000)
         self._socket.setsockopt(zmq.SNDHWM, 1_000)
         self._socket.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
+        # A peer whose machine went away without a word is noticed within two minutes.
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 10)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 6)
 
     def _wake(self) -> None:
         with suppress(OSError):  # enough are on their way already, or the grace period is over
@@ -186,8 +194,9 @@ class Server:
 
     def _handle(self, frames: list[bytes]) -> None:
         since = time.monotonic()
-        route, body = tuple(frames[:-1]) or (frames[0],), frames[-1]
+        route, body = tuple(frames[:-1]), frames[-1]
         try:
+            _check_route(route)
             request = read_envelope(body, self._clock.tick(), self._config.max_body_bytes)
             at_once = self._answer_at_once(request)
         except WireError as error:
@@ -223,7 +232,7 @@ class Server:
         self._accesses.note("read", payload.agent_id, (payload.memory_id,))
         return encode_success("read", request.request_id, msgspec.Raw(body))
 
-    def _offer(self, route: tuple[bytes, ...], request: Request, since: float) -> bytes | None:
+    def _offer(self, route: Route, request: Request, since: float) -> bytes | None:
         """Put it into its lane; the refusal if that is full."""
         name = self._choose_lane(request)
         if self._lanes[name].offer(route, request, since):
@@ -244,6 +253,15 @@ class Server:
         if self._bulk_changes and handler.changes and _meets_bulk_changes(request, handler):
             return LaneName.BULK
         return handler.choose_lane(request) if handler.choose_lane else handler.lane
+
+
+def _check_route(route: Route) -> None:
+    """Every reply that waits holds its own."""
+    if len(route) > _ROUTE_FRAMES or sum(map(len, route)) > _ROUTE_BYTES:
+        raise WireError(
+            Code.INVALID_REQUEST,
+            f"Before the body stand more than {_ROUTE_FRAMES} frames or {_ROUTE_BYTES} bytes.",
+        )
 
 
 def _meets_bulk_changes(request: Request, handler: Handler) -> bool:

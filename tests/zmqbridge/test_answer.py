@@ -129,6 +129,18 @@ class TestCreate:
         assert error["details"]["field"].startswith("payload.memories")
 
 
+class TestPages:
+    def test_those_asked_for_together_share_their_bytes(self, wire, monkeypatch):
+        monkeypatch.setattr("zmqbridge.handlers.reading._PAGES_BYTES", 8000)
+        ids = [wire.create("x" * 1500) for _ in range(2)]
+        for payload in ({"filter": {"memory_type": "conversation"}}, {"memory_ids": ids}):
+            alone = wire.data("batch_read", payload)
+            assert (len(alone["memories"]), alone["page_info"]["has_more"]) == (2, False)
+            for reply in wire.answer([request("batch_read", payload) for _ in range(4)]):
+                page = reply["data"]
+                assert (len(page["memories"]), page["page_info"]["has_more"]) == (1, True)
+
+
 class TestUpdate:
     @pytest.mark.parametrize("payload", [{}, {"content": None, "tags": None, "unknown": 1}])
     def test_names_something_to_change(self, wire, payload):

@@ -162,4 +162,11 @@ def test_a_lane_is_full_by_bytes_as_well(desk):
     desk.open.set()
     wait_until(lambda: lane.answered == 2)
     assert offer(lane, 2) == [True]
+    wait_until(lambda: lane.answered == 3)
+    desk.open.clear()
+    offer(lane, 3)
+    wait_until(lambda: lane.report()["depth"] == 0)
+    assert lane.offer((b"peer", b"envelope"), a_request(4), time.monotonic())
+    assert offer(lane, 5) == [False]
+    desk.open.set()
     assert close(lane)

@@ -131,6 +131,16 @@ class TestEnvelopes:
             reply = ask(peer, request("create", create(), request_id=str(number)))
             assert reply["request_id"] == str(number)
 
+    @pytest.mark.parametrize("envelope", [[b"x"] * 16, [b"x" * 5000], [b"x" * 4096, b""]])
+    def test_one_that_no_proxies_make_is_refused_and_goes_back(self, run, connect, envelope):
+        peer = connect(run().endpoint)
+        peer.send_multipart([*envelope, request("create", create(), request_id="r-1")])
+        *back, reply = peer.recv_multipart()
+        assert back == envelope
+        refused = json.loads(reply)
+        assert (refused["request_id"], refused["error"]["code"]) == ("r-1", "invalid_request")
+        assert ask(peer, request("ping"))["status"] == "ok"
+
 
 class TestRefusals:
     def test_a_body_over_the_limit_gets_a_reply_and_keeps_the_connection(self, run, connect):

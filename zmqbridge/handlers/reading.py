@@ -19,6 +19,8 @@ from zmqbridge.protocol import MAX_REPLY_BYTES, Request
 
 # Leaves room in a reply for what stands around a page of memories.
 MAX_PAGE_BYTES = MAX_REPLY_BYTES - (64 << 10)
+# Of the pages of a batch together: a hundred of the largest would be more than a machine has.
+_PAGES_BYTES = 64 << 20
 # A longer payload is not read on the server's thread.
 _LONG_BYTES = 16 << 10
 
@@ -39,6 +41,7 @@ class _Naming:
 
     memory_ids: list[str]
     filter: Filter
+    max_bytes: int = MAX_PAGE_BYTES
 
 
 def _prepare_batch_read(ask: Ask) -> _Naming | select.Selection:
@@ -61,10 +64,14 @@ def _prepare_batch_read(ask: Ask) -> _Naming | select.Selection:
 
 def _serve_batch_read(items: Sequence[_Naming | select.Selection]) -> list[Page]:
     filters = with_owners([item.filter for item in items])
-    items = [replace(item, filter=filter_) for item, filter_ in zip(items, filters, strict=True)]
+    max_bytes = min(MAX_PAGE_BYTES, _PAGES_BYTES // len(items))
+    items = [
+        replace(item, filter=filter_, max_bytes=max_bytes)
+        for item, filter_ in zip(items, filters, strict=True)
+    ]
     pages = iter(select.select_memories([i for i in items if isinstance(i, select.Selection)]))
     return [
-        select.select_named(item.memory_ids, item.filter, MAX_PAGE_BYTES)
+        select.select_named(item.memory_ids, item.filter, item.max_bytes)
         if isinstance(item, _Naming)
         else next(pages)
         for item in items
