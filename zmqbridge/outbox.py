@@ -65,6 +65,11 @@ class Outbox:
         peer.parked_bytes += size
         return True
 
+    def has_heavy(self, identity: bytes) -> bool:
+        """Whether as many bytes wait for that peer as may."""
+        peer = self._peers.get(identity)
+        return peer is not None and peer.reply_bytes >= self._max_bytes
+
     def retry(self, handle: Callable[[Frames], None]) -> None:
         """Send what can be sent now, and have `handle` take the requests of who caught up."""
         for identity, peer in list(self._peers.items()):

@@ -172,10 +172,26 @@ class Server:
     def _send_ready(self) -> None:
         while self._ready:
             reply = self._ready.popleft()
+            if self.outbox and self._is_too_much(reply):
+                reply = self._refusal_of(reply)
             self.outbox.send(reply.route, reply.body)
             self._observer.note(reply)
             if reply.lane == LaneName.BULK:
                 self._bulk_changes -= 1
+
+    def _is_too_much(self, reply: Reply) -> bool:
+        """Ten thousand accepted reads may have replies of a megabyte each. Changes tell little."""
+        is_read = bool(reply.lane) and not HANDLERS[reply.action].changes
+        return is_read and self.outbox.has_heavy(reply.route[0])
+
+    def _refusal_of(self, reply: Reply) -> Reply:
+        refusal = WireError(
+            Code.RATE_LIMIT_EXCEEDED,
+            "Too many replies wait to be read; read them, and try again.",
+            retry_after=self._config.retry_after_seconds,
+        )
+        body = encode_error(reply.action, reply.request_id, refusal)
+        return msgspec.structs.replace(reply, body=body)
 
     def _receive(self) -> None:
         for frames in self._take_burst():

@@ -339,6 +339,24 @@ class TestSlowReaders:
         assert len(got) == sent
         assert outbox.report()["dropped_requests"] == 0
 
+    def test_have_no_more_kept_for_them_than_is_allowed(self, run, connect):
+        running = run(capacity=5000, answer_bytes=20_000, outbox_bytes=1 << 20)
+        running.open.clear()
+        peer = connect(running.endpoint, receive_high_water=2)
+        reads = running.lanes[LaneName.READS]
+        for number in range(2000):
+            peer.send(request("batch_read", request_id=str(number)))
+        wait_until(lambda: reads.offered == 2000)
+        running.open.set()
+        wait_until(lambda: reads.answered == 2000, seconds=30)
+        wait_until(lambda: not running.server._ready)
+        [waiting] = running.server.outbox._peers.values()
+        assert waiting.reply_bytes < 2 << 20
+        replies = [json.loads(peer.recv()) for _ in range(2000)]
+        assert {reply["request_id"] for reply in replies} == set(map(str, range(2000)))
+        refused = [reply["error"]["code"] for reply in replies if reply["status"] == "error"]
+        assert set(refused) == {"rate_limit_exceeded"}
+
     def test_that_go_away_are_forgotten(self, run, connect):
         running = run(capacity=5000, answer_bytes=2000)
         peer = connect(running.endpoint, receive_high_water=2)
