@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
-from zlib import crc32
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
-from memories.changes import rows
+from memories.locks import do_alone
 from memories.services.access import log_accesses
 from memories.services.embedding import embed_tasks
 from memories.services.fill_active import ActiveFill
@@ -145,10 +144,10 @@ def make_jobs(
         *measuring,
         Job("heartbeat", 1.0, lambda: _beat(patience, report), stopping),
         Job("access-log", config.access_flush_seconds, lambda: flush_accesses(accesses), stopping),
-        Job("expiry", config.expire_seconds, lambda: _alone("expiry", expire_memories), stopping),
+        Job("expiry", config.expire_seconds, lambda: do_alone("expiry", expire_memories), stopping),
         Job("purge", _PURGE_SECONDS, purge, stopping),
         Job("embedding", _EMBED_SECONDS, embed, stopping),
-        # Not `_alone`: that opens a transaction, in which no index is built concurrently.
+        # Not `do_alone`: that opens a transaction, in which no index is built concurrently.
         Job("vector-index", _INDEX_SECONDS, index, stopping, index_build.cancel),
     ]
     if config.backup.schedule:
@@ -158,7 +157,7 @@ def make_jobs(
 
 def make_backup_job(config: BackupConfig, stopping: Event) -> Job:
     work = BackupWork(config, stopping)
-    return Job("backup", _BACKUP_SECONDS, lambda: _alone("backup", work), stopping, work.stop)
+    return Job("backup", _BACKUP_SECONDS, lambda: do_alone("backup", work), stopping, work.stop)
 
 
 def flush_accesses(accesses: Accesses) -> bool:
@@ -181,10 +180,3 @@ def _beat(patience: Patience, report: Callable[[], None]) -> bool:
         patience.lost(str(error).strip())
         connection.close()
     return False
-
-
-def _alone(name: str, work: Callable[[], bool]) -> bool:
-    """Do the work unless another orchestrator is at it."""
-    with transaction.atomic():
-        [(mine,)] = rows("SELECT pg_try_advisory_xact_lock(%s)", [crc32(name.encode())])
-        return mine and work()
