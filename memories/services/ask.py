@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from memories.embedders.base import Vectors
 from memories.services.embedding import vector_text
-from memories.services.filters import FILTER_COLUMNS, Filter, Scope, conditions_sql, filter_row
+from memories.services.filters import FILTER_COLUMNS, Filter, Scope, conditions_sql, filter_json
 from memories.services.lexical import must_sql
 from memories.services.query_vectors import AwaitVector
 from memories.services.statistics import Statistics, statistics_of
@@ -67,7 +66,7 @@ class Ask:
             "words": self.words,
             "must": self.must,
             "owner": self.filter.owner_id,
-            "filter": msgspec.json.encode(filter_row(self.filter)).decode(),
+            "filter": filter_json(self.filter),
         }
 
     @cached_property

@@ -14,7 +14,7 @@ from memories.services.filters import (
     Filter,
     Scope,
     conditions_sql,
-    filter_row,
+    filter_json,
 )
 from memories.services.results import MEMORY_COLUMN_COUNT, MEMORY_COLUMNS, Memory, memory_of, within
 from memories.services.search import Query, SearchMetadata, search_memories
@@ -86,7 +86,7 @@ def _read_latest(asked: ContextAsk) -> list[_Quotable]:
         WHERE m.bytes_ahead < %s ORDER BY m.created_at DESC, m.id""",
         [
             asked.max_tokens * _CHARACTERS_A_TOKEN,
-            msgspec.json.encode(filter_row(asked.session)).decode(),
+            filter_json(asked.session),
             asked.recent,
             asked.max_bytes // 2,
         ],

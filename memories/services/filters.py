@@ -78,6 +78,11 @@ def filter_row(filter_: Filter) -> FilterRow:
     )
 
 
+def filter_json(filter_: Filter) -> str:
+    """The same as the JSON text that a statement takes."""
+    return msgspec.json.encode(filter_row(filter_)).decode()
+
+
 def conditions_sql(shape: Iterable[str]) -> str:
     """The conditions of a shape on a memory `m`, by the parameters of a row `q`."""
     return " AND ".join(_CONDITIONS[name] for name in shape)

@@ -10,7 +10,7 @@ import msgspec
 from memories import changes
 from memories.changes import Target, rows
 from memories.errors import MemoriesError, MemoryNotFound
-from memories.services.filters import FILTER_COLUMNS, Filter, conditions_sql, filter_row
+from memories.services.filters import FILTER_COLUMNS, Filter, conditions_sql, filter_json
 from memories.services.owners import names_of
 
 EXPIRE_BATCH = 500
@@ -67,7 +67,7 @@ def _matching(filter_: Filter) -> list[tuple[UUID, str]]:
         SELECT m.owner_id, m.id
         FROM memory_entries m CROSS JOIN jsonb_to_record(%s::jsonb) AS q ({FILTER_COLUMNS})
         WHERE {conditions_sql(filter_.shape())} LIMIT {SLICE}""",
-        [msgspec.json.encode(filter_row(filter_)).decode()],
+        [filter_json(filter_)],
     )
 
 

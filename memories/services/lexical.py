@@ -10,15 +10,13 @@ idf = ln(1 + (N - df + 0.5) / (df + 0.5)) within the owner.
 import re
 from dataclasses import dataclass
 
-import msgspec
-
 from memories.changes import rows_planned_anew
 from memories.services.filters import (
     FILTER_COLUMNS,
     Filter,
     Scope,
     conditions_sql,
-    filter_row,
+    filter_json,
 )
 from memories.services.statistics import statistics_of
 from memories.services.words import language
@@ -138,7 +136,7 @@ def find_by_words(
             "words": query.words,
             "must": query.must,
             "owner": filter_.owner_id,
-            "filter": msgspec.json.encode(filter_row(filter_)).decode(),
+            "filter": filter_json(filter_),
             "memory_count": statistics.memory_count,
             "average_words": statistics.average_words,
             "limit": limit,

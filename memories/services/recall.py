@@ -7,14 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
-
 from memories.changes import rows
 from memories.embedders.base import Vectors
 from memories.errors import MemoriesError
 from memories.services.embedding import vector_text
 from memories.services.embedding_models import Serving
-from memories.services.filters import FILTER_COLUMNS, Filter, Scope, conditions_sql, filter_row
+from memories.services.filters import FILTER_COLUMNS, Filter, Scope, conditions_sql, filter_json
 from memories.services.search import Query, SearchType, search_memories
 from memories.services.vectors import sample_of
 
@@ -152,7 +150,7 @@ def _exact(current: Serving, filter_: Filter, vector: Vectors, found: Sequence[s
          ORDER BY score DESC, id LIMIT {CUT})
         UNION ALL SELECT id, score, false, 0 FROM scored WHERE id = ANY(%(found)s)""",
         {
-            "filter": msgspec.json.encode(filter_row(filter_)).decode(),
+            "filter": filter_json(filter_),
             "query": vector_text(vector),
             "mean": vector_text(sample.mean),
             "mean_square": float(sample.mean @ sample.mean),

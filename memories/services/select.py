@@ -13,6 +13,7 @@ from memories.services.filters import (
     Filter,
     FilterRow,
     conditions_sql,
+    filter_json,
     filter_row,
 )
 from memories.services.owners import names_of
@@ -100,7 +101,7 @@ def _look_up(names: Sequence[Name], filter_: Filter, max_bytes: int) -> list[tup
         [
             [name.owner_id for name in names],
             [name.id for name in names],
-            msgspec.json.encode(filter_row(filter_)).decode(),
+            filter_json(filter_),
             max_bytes,
         ],
     )

@@ -10,7 +10,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-import msgspec
 import numpy as np
 from django.conf import settings
 
@@ -18,7 +17,7 @@ from memories.changes import rows
 from memories.chat.openai import ChatFailed, ask_model
 from memories.chat.options import ChatOptions
 from memories.embedders.base import Vectors
-from memories.services.filters import FILTER_COLUMNS, Filter, conditions_sql, filter_row
+from memories.services.filters import FILTER_COLUMNS, Filter, conditions_sql, filter_json
 from memories.text.cutting import cut_text
 from memories.text.summary import summarize_turns
 from memories.text.turns import Turn, shorten_turns
@@ -60,7 +59,7 @@ def summarize_memories(filter_: Filter) -> Summary:
     matching = f"""
         FROM memory_entries m CROSS JOIN jsonb_to_record(%s::jsonb) AS q ({FILTER_COLUMNS})
         WHERE {conditions_sql(filter_.shape())}"""
-    parameters = msgspec.json.encode(filter_row(filter_)).decode()
+    parameters = filter_json(filter_)
     found = rows(
         f"""
         SELECT m.owner_id, m.id, left(m.text, {MAX_TURN_CHARACTERS}), m.speaker, m.created_at
