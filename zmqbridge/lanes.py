@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 # Upper bounds by which batches are counted; the largest batch is a setting.
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
+# Beyond, a batch takes no further request: one statement would hold hundreds of megabytes.
+_BATCH_BYTES = 8 << 20
+
 # Larger ones are left to the worker: some 0.2 ms are the most that one may hold up the server.
 _PREPARED_MAX_BYTES = 4 << 10
 
@@ -172,9 +175,12 @@ class Lane:
         """The first and whatever else waits; empty when the lane is closed and done."""
         with self._lock:
             self._arrived.wait_for(lambda: self._waiting or self._closed)
-            count = min(len(self._waiting), self._batch)
-            taken = [self._waiting.popleft() for _ in range(count)]
-            self._waiting_bytes -= sum(one.size_bytes() for one in taken)
+            taken: list[Waiting] = []
+            size_bytes = 0
+            while self._waiting and len(taken) < self._batch and size_bytes < _BATCH_BYTES:
+                taken.append(self._waiting.popleft())
+                size_bytes += taken[-1].size_bytes()
+            self._waiting_bytes -= size_bytes
             return taken
 
     def _is_full(self) -> bool:

@@ -237,7 +237,7 @@ class Orchestrator:
             LaneName.READS: lane(LaneName.READS, config.read_workers, _READ_BATCH),
             LaneName.SEARCH: lane(LaneName.SEARCH, config.search_workers, _SEARCH_BATCH),
             LaneName.WORDS: lane(LaneName.WORDS, config.search_workers, _SEARCH_BATCH),
-            LaneName.HEAVY: lane(LaneName.HEAVY, config.heavy_workers, _HEAVY_BATCH, behind=writes),
+            LaneName.HEAVY: lane(LaneName.HEAVY, config.heavy_workers, _HEAVY_BATCH),
         }
 
     def _make_metrics(self, bind: tuple[str, int]) -> MetricsEndpoint:

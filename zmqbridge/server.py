@@ -77,7 +77,8 @@ class Server:
         self._ready: deque[Reply] = deque()
         self._accepting = self._running = True
         self._sends_until = math.inf
-        self._bulk_changes = 0  # that wait in their lane, or are being made
+        # Changes of what exists that wait in that lane, or are being made.
+        self._bulk_changes = 0
         self._lanes: Mapping[LaneName, Offers] = {}
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -176,7 +177,7 @@ class Server:
                 reply = self._refusal_of(reply)
             self.outbox.send(reply.route, reply.body)
             self._observer.note(reply)
-            if reply.lane == LaneName.BULK:
+            if reply.lane == LaneName.BULK and HANDLERS[reply.action].keyed:
                 self._bulk_changes -= 1
 
     def _is_too_much(self, reply: Reply) -> bool:
@@ -252,7 +253,7 @@ class Server:
         """Put it into its lane; the refusal if that is full."""
         name = self._choose_lane(request)
         if self._lanes[name].offer(route, request, since):
-            if name is LaneName.BULK:
+            if name is LaneName.BULK and HANDLERS[request.action].keyed:
                 self._bulk_changes += 1
             return None
         refusal = WireError(

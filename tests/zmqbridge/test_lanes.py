@@ -80,6 +80,16 @@ def test_batches_grow_by_what_waits_up_to_the_limit(desk):
     assert lane.report() == {"depth": 0, "answered": 8, "refused": 0, "mean_batch": 2.0}
 
 
+def test_a_batch_of_many_bytes_takes_no_more(desk, monkeypatch):
+    monkeypatch.setattr("zmqbridge.lanes._BATCH_BYTES", 10)
+    lane = make_lane(desk)
+    hold(lane, desk)
+    offer(lane, 1, 2, 3)  # of six bytes each
+    desk.open.set()
+    assert close(lane)
+    assert desk.batches == [["0"], ["1", "2"], ["3"]]
+
+
 def test_a_full_lane_refuses_and_counts(desk):
     lane = make_lane(desk, capacity=2)
     hold(lane, desk)

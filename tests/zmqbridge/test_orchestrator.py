@@ -120,6 +120,16 @@ def test_changes_behind_a_bulk_delete_share_a_transaction(start):
     assert sum(bulk.measure().batches) == 2
 
 
+def test_a_bulk_delete_takes_what_came_before_it_in_a_large_batch(start):
+    _, peer = start()
+    large = {"memories": [create("x" * 300, tags=["gone"])] * 500}
+    peer._socket.send(request("batch_create", large))
+    peer._socket.send(request("bulk_delete", {"filter": {"tags": ["gone"]}}))
+    replies = [json.loads(peer._socket.recv()) for _ in range(2)]
+    [deleted] = [each for each in replies if each["action"] == "bulk_delete"]
+    assert deleted["data"]["deleted_count"] == 500
+
+
 def test_a_bulk_delete_leaves_what_was_said_earlier_and_came_later(start):
     orchestrator, peer = start()
     earlier = create("kept", tags=["gone"], created_at="2026-01-01T00:00:00Z")

@@ -273,7 +273,24 @@ class TestBulkChanges:
         running = run()
         peer = connect(running.endpoint)
         ask(peer, request("restore", {"operation_id": "op-1"}))
-        assert running.lanes[LaneName.BULK].answered == 1
+        assert running.lanes[LaneName.BULK].offered == 1
+
+    def test_come_as_large_batches_that_nothing_waits_for(self, run, connect, monkeypatch):
+        monkeypatch.setattr("zmqbridge.handlers.writing._LARGE_BATCH_BYTES", 1000)
+        running = run()
+        peer = connect(running.endpoint)
+        running.open.clear()
+        for action, payload in [
+            ("batch_create", {"memories": [create("x" * 1000)]}),
+            ("batch_create", {"memories": [create()]}),
+            ("update", {}),
+            ("bulk_delete", {}),
+            ("ping", {}),
+        ]:
+            peer.send(request(action, payload))
+        assert json.loads(peer.recv())["action"] == "ping"
+        assert running.lanes[LaneName.BULK].offered == 2
+        assert running.lanes[LaneName.WRITES].offered == 2
 
     def test_leave_those_behind_them_their_batches(self, run, connect):
         """Under a load that never ceases: some changes wait whenever others are answered."""

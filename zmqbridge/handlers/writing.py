@@ -30,7 +30,7 @@ from zmqbridge.handlers.base import (
 from zmqbridge.handlers.filtering import filter_of, time_if_any, with_owners
 from zmqbridge.protocol import Request, parse_time, request_key
 
-_HEAVY_BATCH_BYTES = 64 << 10
+_LARGE_BATCH_BYTES = 64 << 10
 
 
 def _new_memory(
@@ -241,7 +241,7 @@ def _touched_memory(item: revise.Revision | forget.Deletion) -> list[str]:
 
 
 def _choose_batch_lane(request: Request) -> LaneName:
-    return LaneName.HEAVY if len(request.payload) > _HEAVY_BATCH_BYTES else LaneName.WRITES
+    return LaneName.BULK if len(request.payload) > _LARGE_BATCH_BYTES else LaneName.WRITES
 
 
 def _choose_restore_lane(request: Request) -> LaneName:
