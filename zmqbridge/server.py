@@ -134,7 +134,7 @@ class Server:
         self._socket.setsockopt(zmq.RCVHWM, 10_000)
         self._socket.setsockopt(zmq.SNDHWM, 1_000)
         self._socket.setsockopt(zmq.MAXMSGSIZE, self._config.max_message_bytes)
-        # A peer whose machine went away without a word is noticed within two minutes.
+        # An idle peer whose machine went away without a word is noticed within two minutes.
         self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 60)
         self._socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 10)
