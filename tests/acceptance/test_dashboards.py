@@ -1,77 +1,21 @@
 """A real Prometheus scrapes an orchestrator under load, and gets the queries of the dashboard."""
 
-import json
-import subprocess
-import urllib.parse
-import urllib.request
+import math
+import time
 from contextlib import suppress
 from threading import Event, Thread
 
 import pytest
-import yaml
 
-from tests.deploy.monitoring import (
-    DEPLOY,
-    dashboard_queries,
-    forwarding_query,
-    metrics_named_in,
-    program,
-)
-from tests.waiting import free_port
+from benchmarks.monitoring import DEPLOY, Prometheus, exporting, free_address, panels
+from tests.deploy.monitoring import forwarding_query, metrics_named_in, program
 from zmqbridge.client import Client, ClientError
 
-from .processes import wait_until
-from .wire import new_name
+from .processes import run_command, wait_until
+from .wire import Peer, create, new_name
 
-# What a day without trouble leaves empty: refusals and faults have no samples until there is one.
-EMPTY_WHEN_WELL = {"Alerts", "Since the last backup", "Age of backups"}
-
-
-def free_address():
-    return f"127.0.0.1:{free_port()}"
-
-
-class Prometheus:
-    """The configuration of deploy/, with addresses of this test and a scrape every second."""
-
-    def __init__(self, directory, **targets):
-        config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        config["rule_files"] = [str(DEPLOY / "prometheus" / "alerts.yml")]
-        for scrape in config["scrape_configs"]:
-            scrape["static_configs"] = [{"targets": [targets[scrape["job_name"]]]}]
-        file = directory / "prometheus.yml"
-        file.write_text(yaml.safe_dump(config))
-        self._address = free_address()
-        self._log = (directory / "prometheus.log").open("wb")
-        self._process = subprocess.Popen(
-            [
-                program("prometheus"),
-                f"--config.file={file}",
-                f"--storage.tsdb.path={directory / 'data'}",
-                f"--web.listen-address={self._address}",
-            ],
-            stderr=self._log,
-        )
-
-    def get(self, path, **parameters):
-        url = f"http://{self._address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=20) as reply:
-            return json.load(reply)["data"]
-
-    def ask(self, query):
-        return self.get("query", query=query)["result"]
-
-    def is_scraping(self):
-        try:
-            return self.ask('sum_over_time(up{job="memories"}[1m]) >= 8')
-        except OSError:
-            return False  # it is still starting
-
-    def close(self):
-        self._process.terminate()
-        self._process.wait(30)
-        self._log.close()
+ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+FLOOD = 500
 
 
 def use_everything(client):
@@ -87,11 +31,15 @@ def use_everything(client):
         client.create("too important", priority=99)
 
 
-@pytest.fixture
-def load(start, tmp_path):
-    """An orchestrator's metrics address, while clients use it."""
+@pytest.fixture(scope="module")
+def load(server, start_more, tmp_path_factory):
+    """The endpoint and the metrics' address of an orchestrator, while a client uses it."""
+    kept = {**server.settings, "BACKUP_DIR": tmp_path_factory.mktemp("backups")}
+    for command in ("prepare_database", "backup"):
+        done = run_command(command, **kept)
+        assert done.returncode == 0, done.stderr
     address = free_address()
-    orchestrator = start(METRICS_BIND=address)
+    orchestrator = start_more(METRICS_BIND=address, LANE_CAPACITY=20)
     stop = Event()
 
     def work():
@@ -101,63 +49,83 @@ def load(start, tmp_path):
 
     worker = Thread(target=work)
     worker.start()
-    yield address
+    yield orchestrator.endpoint, address
     stop.set()
     worker.join()
 
 
-@pytest.fixture
-def exporter(server, tmp_path):
-    """PostgreSQL's own metrics."""
-    address = free_address()
+@pytest.fixture(scope="module")
+def prometheus(server, load, tmp_path_factory):
     host = server.address.host
-    process = subprocess.Popen(
-        [
-            program("prometheus-postgres-exporter"),
-            f"--web.listen-address={address}",
-        ],
-        env={
-            "DATA_SOURCE_NAME": f"host={host} user={server.address.user} "
-            f"password={server.address.password} dbname=memories sslmode=disable"
-        },
-        stderr=subprocess.DEVNULL,
+    dsn = (
+        f"host={host} user={server.address.user} password={server.address.password} "
+        "dbname=memories sslmode=disable"
     )
-    yield address
-    process.terminate()
-    process.wait(30)
+    with exporting(program("prometheus-postgres-exporter"), dsn) as exporter:
+        targets = {"memories": load[1], "postgres": exporter}
+        folder = tmp_path_factory.mktemp("prometheus")
+        prometheus = Prometheus(program("prometheus"), folder, targets)
+        try:
+            wait_until(prometheus.is_scraping, seconds=60)
+            yield prometheus
+        finally:
+            prometheus.close()
 
 
-@pytest.fixture
-def prometheus(load, exporter, tmp_path):
-    prometheus = Prometheus(tmp_path, memories=load, postgres=exporter)
-    try:
-        wait_until(prometheus.is_scraping, seconds=60)
-        yield prometheus
-    finally:
-        prometheus.close()
+def firing(prometheus):
+    alerts = prometheus.get("alerts")["alerts"]
+    return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
 
 
-def test_every_panel_of_the_dashboard_is_filled(prometheus):
-    answers = {(panel, query): prometheus.ask(query) for panel, query in dashboard_queries()}
-    empty = {panel for (panel, _), answer in answers.items() if not answer}
-    assert empty <= EMPTY_WHEN_WELL
-    values = [
-        sample["value"][1]
-        for (panel, _), answer in answers.items()
-        for sample in answer
-        if panel == "Reads that the cache answered"
-    ]
-    assert all(0 < float(value) <= 1 for value in values)
+def flood(endpoint):
+    """More at once than a lane takes; some are refused."""
+    peer = Peer(endpoint)
+    session = new_name("s")
+    peer.send(*(create(session, str(number)) for number in range(FLOOD)))
+    peer.collect(FLOOD)
+    peer.close()
+
+
+def has_a_number(series):
+    return any(not math.isnan(float(value)) for each in series for _, value in each["values"])
+
+
+def test_every_panel_of_the_dashboard_is_filled(prometheus, load):
+    began = time.time()
+    assert firing(prometheus) == set()
     assert prometheus.ask(forwarding_query()) == []
+    flood(load[0])
+    wait_until(lambda: firing(prometheus) == {"MemoriesLaneRefuses"}, seconds=30)
+    assert prometheus.ask(forwarding_query())
+    alerts = 'ALERTS{alertstate="firing"}'
+    wait_until(lambda: has_a_number(prometheus.ask_range(alerts, began, time.time())))
+    refused = 'sum(rate(memories_requests_total{outcome="rate_limit_exceeded"}[10s])) > 0'
+    wait_until(lambda: prometheus.ask(refused))
+    answers = {
+        panel.title: [
+            series
+            for query, _ in panel.queries
+            for series in prometheus.ask_range(query, began, time.time())
+        ]
+        for panel in panels()
+    }
+    assert {title for title, series in answers.items() if not has_a_number(series)} == set()
+    [cached] = answers["Reads that the cache answered"]
+    assert all(0 < float(value) <= 1 for _, value in cached["values"])
     rules = prometheus.get("rules")["groups"][0]["rules"]
     assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
-    assert [alert["labels"]["alertname"] for alert in prometheus.get("alerts")["alerts"]
-            if alert["state"] == "firing"] == []  # fmt: skip
 
 
 def test_dashboard_and_alerts_name_metrics_that_exist(prometheus):
     exist = set(prometheus.get("label/__name__/values"))
-    asked = {query for _, query in dashboard_queries()}
-    alerts = (DEPLOY / "prometheus" / "alerts.yml").read_text()
-    named = metrics_named_in(" ".join(asked)) | metrics_named_in(alerts)
+    asked = " ".join(query for panel in panels() for query, _ in panel.queries)
+    named = metrics_named_in(asked) | metrics_named_in(ALERTS.read_text())
     assert named - exist - {"pg_stat_activity"} == set()
+
+
+def test_the_dashboard_is_drawn(prometheus, tmp_path):
+    dashboards = pytest.importorskip("benchmarks.dashboards", reason="matplotlib is not here")
+    pages = dashboards.draw_pages(prometheus, time.time() - 8, time.time(), tmp_path)
+    drawn = [path for path, _ in pages]
+    assert len(drawn) == len({panel.row for panel in panels()})
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)

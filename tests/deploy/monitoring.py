@@ -1,15 +1,14 @@
 """Prometheus' own programs, the alerts, and the dashboards, for the tests of both."""
 
-import json
 import os
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 import yaml
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+from benchmarks.monitoring import DEPLOY
+
 ALERTS_FILE = DEPLOY / "prometheus" / "alerts.yml"
 ALERTS = yaml.safe_load(ALERTS_FILE.read_text())["groups"][0]["rules"]
 
@@ -21,14 +20,6 @@ def program(name):
         pytest.skip(f"There is no {name}: install Debian's package prometheus.")
     assert path, name
     return path
-
-
-def dashboard_queries():
-    """(panel, query) of every panel; `$__rate_interval` is Grafana's, so a time stands in."""
-    for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json")):
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel.get("targets", []):
-                yield panel["title"], target["expr"].replace("$__rate_interval", "10s")
 
 
 def metrics_named_in(text):

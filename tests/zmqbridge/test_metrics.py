@@ -69,6 +69,8 @@ def test_what_was_asked_is_counted(serving):
     told = wait_until(lambda: counted(orchestrator.metrics_url))
     assert told("requests_total", action="create", outcome="success") == 1
     assert told("requests_total", action="create", outcome="validation_error") == 1
+    # From the first create on, so that the first trouble is a rise.
+    assert told("requests_total", action="create", outcome="storage_error") == 0
     assert told("request_seconds_count", action="read") == 3
     assert told("request_seconds_bucket", action="read", le="+Inf") == 3
     assert 0 < told("request_seconds_sum", action="read") < 30

@@ -31,6 +31,7 @@ from zmqbridge.metrics.measuring import Measuring
 from zmqbridge.observer import Observer
 from zmqbridge.outbox import Outbox
 from zmqbridge.patience import Patience
+from zmqbridge.protocol import Code
 from zmqbridge.skew import Skew
 
 Samples = Iterable[tuple[str, float]]
@@ -101,7 +102,8 @@ def _of_requests(latencies: Latencies) -> Iterator[Metric]:
     )
     for action, told in latencies.by_action().items():
         counts.add_metric((action, "success"), told.count - sum(told.errors.values()))
-        for code, count in told.errors.items():
+        # Those at 0 too: of a series that begins with its first trouble, `rate` sees nothing.
+        for code, count in (dict.fromkeys(Code, 0) | dict(told.errors)).items():
             counts.add_metric((action, code), count)
         seconds.add_metric((action,), _cumulated(BOUNDS_SECONDS, told.buckets), told.seconds)
     yield counts
