@@ -15,7 +15,12 @@ PACKAGES = ("memoryproject", "memories", "zmqbridge")
 README = (ROOT / "README.md").read_text()
 SETTINGS = ast.parse((ROOT / "memoryproject" / "settings.py").read_text())
 READERS = {"_whole", "_number", "_flag", "_choice", "_list"}
-COMPOSE_ALONE = {"ALERT_WEBHOOK_URL", "POSTGRES_ARCHIVE_MODE"}
+COMPOSE_ALONE = {
+    "ALERT_WEBHOOK_URL",
+    "BASE_BACKUP_DAYS",
+    "BASE_BACKUP_KEEP",
+    "POSTGRES_ARCHIVE_MODE",
+}
 
 
 def python_files(*folders):

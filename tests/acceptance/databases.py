@@ -88,6 +88,20 @@ class OwnServer:
         url = f"postgresql://memories@127.0.0.1:{self._port}/memories"
         return {"DATABASE_URL": url, "DATA_DIR": self.directory}
 
+    @property
+    def client_environment(self):
+        """Environment variables by which PostgreSQL's own programs find it."""
+        return {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self._port),
+            "PGUSER": "memories",
+            "PGDATABASE": "memories",
+        }
+
+    def give(self, folder):
+        """To the account under which it runs."""
+        self._account.take_over(folder)
+
     def rows(self, sql, *params, database="memories"):
         address = {"host": "127.0.0.1", "port": self._port, "user": "memories"}
         with psycopg.connect(**address, dbname=database, autocommit=True) as connection:

@@ -22,6 +22,7 @@ BIN = Path(sys.executable).parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+DOCKERFILES = ("Dockerfile", "deploy/postgres/Dockerfile")
 
 
 def run(*command, **options):
@@ -46,8 +47,9 @@ def test_docker_compose_reads_it(tmp_path):
     assert "no-such-network" in run(compose, "--file", broken, "config", "--quiet").stderr
 
 
-def test_the_linter_finds_nothing_in_the_dockerfile():
-    linted = run(BIN / "hadolint", ROOT / "Dockerfile")
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_the_linter_finds_nothing_in_a_dockerfile(dockerfile):
+    linted = run(BIN / "hadolint", ROOT / dockerfile)
     assert linted.returncode == 0, linted.stdout
 
 
@@ -65,7 +67,8 @@ def test_a_service_can_do_no_more_than_it_must(service):
     assert told["cap_drop"] == ["ALL"]
     assert told["security_opt"] == ["no-new-privileges:true"]
     assert told["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
-    assert told["networks"] == ["inner"] or "ports" in told
+    of_database = told.get("network_mode") == "service:database"
+    assert of_database or told["networks"] == ["inner"] or "ports" in told
 
 
 def test_services_start_in_order_and_keep_what_matters():
@@ -101,8 +104,9 @@ def test_secrets_come_from_files_that_the_script_makes(tmp_path):
 
 def test_images_name_their_version():
     images = [each["image"] for each in SERVICES.values()]
-    images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)
-    foreign = [image for image in images if not image.startswith("memories:")]
+    for dockerfile in DOCKERFILES:
+        images += re.findall(r"^FROM (\S+)", (ROOT / dockerfile).read_text(), re.M)
+    foreign = [image for image in images if not image.startswith("memories")]
     assert foreign
     assert all(re.search(r":.*\d", image) for image in foreign)
 
@@ -116,6 +120,15 @@ def test_postgresql_is_tuned_by_the_rules_for_its_limits(db):
     assert (limits["memory"], limits["cpus"]) == ("2g", "2")
     advised = {advice.name: advice.value for advice in advise(machine)}
     assert {name: given.get(name) for name in advised} == advised
+
+
+def test_the_databases_image_holds_the_scripts_that_it_is_told_to_run():
+    """The server's, and those of the service that makes base backups."""
+    [copied] = re.findall(r"^COPY (.+) (\S+)$", (ROOT / DOCKERFILES[1]).read_text(), re.M)
+    held = {copied[1] + Path(source).name for source in copied[0].split()}
+    assert all((ROOT / source).is_file() for source in copied[0].split())
+    named = [str(SERVICES[name]["command"]) for name in ("database", "base-backups")]
+    assert set(re.findall(r"/\S+?\.sh\b", " ".join(named))) == held
 
 
 @pytest.fixture
