@@ -11,7 +11,7 @@ import pytest
 from tests.waiting import free_port
 
 from .processes import REPOSITORY, Orchestrator, environment, run_command, wait_until
-from .wire import create, new_name
+from .wire import create, new_name, request
 
 
 def metrics_of(url):
@@ -34,6 +34,31 @@ def test_json_lines_carry_the_id_that_the_client_sees(start, connect):
     assert [(line["action"], line["outcome"], line["level"]) for line in told] == [
         ("create", "success", "DEBUG")
     ]
+
+
+@pytest.fixture
+def broken(server, tmp_path):
+    """One whose tables were damaged while it runs."""
+    server.rows("CREATE DATABASE broken", database="postgres")
+    settings = {**server.settings, "DATABASE_URL": server.url("broken"), "LOG_FORMAT": "json"}
+    orchestrator = Orchestrator(tmp_path / "log", **settings)
+    orchestrator.wait_ready()
+    server.rows("DROP TABLE agent_states", database="broken")
+    yield orchestrator
+    orchestrator.close()
+    server.rows("DROP DATABASE broken WITH (FORCE)", database="postgres")
+
+
+def test_a_fault_is_told_to_the_client_and_logged_under_one_reference(broken, connect):
+    asked = request("get_state", {"agent_id": "cook"}, new_name("s"))
+    error = connect(broken).ask(asked)["error"]
+    assert "agent_states" not in str(error)
+    lines = map(json.loads, broken.errors().splitlines())
+    [told] = [line for line in lines if line.get("reference")]
+    assert told["reference"] == error["details"]["reference"]
+    assert told["reference"] in error["message"]
+    assert (told["action"], told["request_id"]) == ("get_state", asked["request_id"])
+    assert "agent_states" in told["exc_info"]
 
 
 @pytest.fixture
