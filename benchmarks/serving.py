@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from memoryproject.postgres.launch import ensure_running
 from memoryproject.postgres.layout import Layout
@@ -71,17 +72,33 @@ def serving(environment: Mapping[str, str] | None = None) -> Iterator[Served]:
 @contextmanager
 def another(served: Served, environment: Mapping[str, str]) -> Iterator[str]:
     """A second orchestrator on the same database, with other settings; yields its endpoint."""
-    with _running({**served.environment, **environment}) as process:
-        yield _endpoint(process)
+    with beside(served, environment) as other:
+        yield other.endpoint
 
 
 @contextmanager
-def _running(environment: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
+def beside(
+    served: Served, environment: Mapping[str, str], log: IO[bytes] | None = None
+) -> Iterator[Served]:
+    """A second orchestrator on the same database, with other settings; `log` takes its lines."""
+    settings = {**served.environment, **environment}
+    start = time.perf_counter()
+    with _running(settings, log) as process:
+        endpoint = _endpoint(process)
+        seconds = time.perf_counter() - start
+        yield Served(endpoint, process.pid, served.database, settings, seconds)
+
+
+@contextmanager
+def _running(
+    environment: Mapping[str, str], log: IO[bytes] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_orchestrator", "--bind", "tcp://127.0.0.1:0"],
         cwd=ROOT,
         env=dict(environment),
         stdout=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     try:
