@@ -1,3 +1,3 @@
 """The interface: JSON over ZeroMQ in front of the memories."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

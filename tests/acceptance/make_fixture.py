@@ -70,7 +70,16 @@ def dump(server):
     return _NOISE.sub("", result.stdout)
 
 
+def fixture_of(version):
+    """Its file, which is written once: it is what that release left, for good."""
+    path = FIXTURES / f"schema-{version}.sql"
+    if path.exists():
+        raise SystemExit(f"{path} is there: raise VERSION in zmqbridge/__init__.py before.")
+    return path
+
+
 def main():
+    path = fixture_of(VERSION)
     server = EmbeddedServer()
     try:
         with tempfile.TemporaryDirectory() as directory:
@@ -80,8 +89,7 @@ def main():
             peer.close()
             orchestrator.stop()
             orchestrator.close()
-        FIXTURES.mkdir(exist_ok=True)
-        (FIXTURES / f"schema-{VERSION}.sql").write_text(dump(server))
+        path.write_text(dump(server))
     finally:
         server.remove()
 

@@ -12,7 +12,7 @@ import pytest
 from memoryproject.postgres.binaries import find_binaries
 from zmqbridge.client import Client
 
-from .make_fixture import FIXTURES
+from .make_fixture import FIXTURES, fixture_of
 from .processes import REPOSITORY, run_command, wait_until
 from .wire import create, page, read, request
 
@@ -61,6 +61,11 @@ def test_an_old_database_is_brought_up_to_date_and_served(old_database, start, c
     assert peer.data(page(opened))["total_count"] == 3
     checked = run_command("makemigrations", "--check", "--dry-run", DATABASE_URL=old_database)
     assert checked.returncode == 0, checked.stdout
+
+
+def test_the_tables_of_a_release_are_never_written_anew():
+    with pytest.raises(SystemExit, match="raise VERSION"):
+        fixture_of("0.1.0")
 
 
 class Talk(threading.Thread):

@@ -16,6 +16,7 @@ import yaml
 
 from memories.changes import rows
 from memoryproject.postgres.tuning import Machine, advise
+from zmqbridge import VERSION
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -106,7 +107,9 @@ def test_images_name_their_version():
     images = [each["image"] for each in SERVICES.values()]
     for dockerfile in DOCKERFILES:
         images += re.findall(r"^FROM (\S+)", (ROOT / dockerfile).read_text(), re.M)
-    foreign = [image for image in images if not image.startswith("memories")]
+    ours = {image for image in images if image.startswith("memories")}
+    assert {image.partition(":")[2] for image in ours} == {VERSION}
+    foreign = [image for image in images if image not in ours]
     assert foreign
     assert all(re.search(r":.*\d", image) for image in foreign)
 
