@@ -69,12 +69,12 @@ class EmbeddedServer:
 class OwnServer:
     """A server that its administrator starts and stops, for orchestrators with a DATABASE_URL."""
 
-    def __init__(self):
+    def __init__(self, binaries=None):
         self.directory = make_directory()
         self.cluster = self.directory / "cluster"
         self._account = choose_account(self.cluster)
         self._account.take_over(self.directory)
-        self._binaries = find_binaries().directory
+        self._binaries = binaries or find_binaries().directory
         self._port = free_port()
         self._run("initdb", "--username=memories", "--auth=trust", "--encoding=UTF8")
         settings = f"port={self._port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\n"
