@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import need
 from zmqbridge.management.commands.doctor import CHECKS
 
 from .processes import REPOSITORY, environment, run_command
@@ -51,8 +52,7 @@ def test_the_checks_of_the_doctor_are_the_documented_ones():
 @pytest.fixture
 def units(tmp_path):
     """The units, with a folder of programs that is there."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not here")
+    need(shutil.which("systemd-analyze"), "REQUIRE_SYSTEMD", "systemd-analyze is not here.")
     python = tmp_path / "release" / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.symlink_to(sys.executable)

@@ -1,9 +1,10 @@
 """A PostgreSQL that is too old, and without pgvector: the start and the doctor say so."""
 
-import os
 from pathlib import Path
 
 import pytest
+
+from tests.needs import need
 
 from .databases import OwnServer
 from .processes import run_command
@@ -13,8 +14,8 @@ OLD = Path("/usr/lib/postgresql/15/bin")
 
 @pytest.fixture(scope="module")
 def old_server():
-    if not OLD.is_dir() and "REQUIRE_OLD_POSTGRES" not in os.environ:
-        pytest.skip("There is no PostgreSQL 15: install Debian's package postgresql-15.")
+    why = "There is no PostgreSQL 15: install Debian's package postgresql-15."
+    need(OLD.is_dir(), "REQUIRE_OLD_POSTGRES", why)
     own = OwnServer(OLD)
     yield own
     own.remove()

@@ -1,24 +1,21 @@
 """Prometheus' own programs, the alerts, and the dashboards, for the tests of both."""
 
-import os
 import re
 import shutil
 
-import pytest
 import yaml
 
 from benchmarks.monitoring import DEPLOY
+from tests.needs import need
 
 ALERTS_FILE = DEPLOY / "prometheus" / "alerts.yml"
 ALERTS = yaml.safe_load(ALERTS_FILE.read_text())["groups"][0]["rules"]
 
 
 def program(name):
-    """Its path. Without it the test is skipped, but not in CI: .ci/run installs it."""
     path = shutil.which(name)
-    if path is None and "REQUIRE_PROMETHEUS" not in os.environ:
-        pytest.skip(f"There is no {name}: install Debian's package prometheus.")
-    assert path, name
+    why = f"There is no {name}: install prometheus and prometheus-postgres-exporter."
+    need(path, "REQUIRE_PROMETHEUS", why)
     return path
 
 
