@@ -44,6 +44,88 @@ def test_the_commands_run(server, tmp_path):
         assert done.returncode in allowed, (command, done.stdout, done.stderr)
 
 
+class Machine:
+    """A folder that stands for a machine, with stubs of what would change the real one."""
+
+    def __init__(self, root, settings):
+        self.root, self._settings = root, settings
+        self._said = root / "said"
+        self._said.touch()
+        for folder in ("bin", "etc/systemd/system", "srv", "var/lib/memories"):
+            (root / folder).mkdir(parents=True)
+        for name in ("apt-get", "useradd", "systemctl", "journalctl"):
+            self._stub(name, "exit 0")
+        self._stub("runuser", 'shift 3; exec "$@"')
+        # A virtual environment whose Python is this one, and whose packages are there.
+        self._stub(
+            "python3",
+            'mkdir -p "$3/bin"',
+            f"echo 'exec {sys.executable} \"$@\"' > $3/bin/python",
+            f"echo 'echo pip $* >> {self._said}' > $3/bin/pip",
+            'chmod +x "$3"/bin/*',
+        )
+
+    def _stub(self, name, *lines):
+        stub = self.root / "bin" / name
+        stub.write_text("\n".join(["#!/bin/sh -eu", f'echo "{name} $*" >> {self._said}', *lines]))
+        stub.chmod(0o755)
+
+    def run(self, section):
+        """The block of that section; what it asked of the stubs."""
+        [script] = re.findall(rf"^## {section}\n.*?^```sh\n(.*?)^```", PAGE, re.M | re.S)
+        for path in ("/srv/memories", "/etc/", "/var/lib/memories"):
+            script = script.replace(path, f"{self.root}{path}")
+        script = script.replace("REPOSITORY", str(REPOSITORY)).replace(
+            "-o memories -g memories", ""
+        )
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            cwd=self.root,
+            env=environment(
+                PATH=f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}", **self._settings
+            ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said, self.told = self._said.read_text().splitlines(), done.stdout
+        self._said.write_text("")
+        return said
+
+
+def test_the_steps_of_an_installation_and_of_an_upgrade_fit_together(server, tmp_path):
+    need((REPOSITORY / ".git").exists(), "REQUIRE_HISTORY", "The repository cannot be cloned.")
+    server.rows("CREATE DATABASE installed", database="postgres")
+    settings = {"DATABASE_URL": server.url("installed")}
+    assert run_command("migrate", "--verbosity=0", **settings).returncode == 0
+    machine = Machine(tmp_path, settings)
+    said = machine.run("Install on a small machine")
+    assert "pip install -r requirements.txt" in said
+    assert "The admin's account is admin" in machine.told
+    current = tmp_path / "srv/memories/current"
+    assert (current / ".env").read_text() == (REPOSITORY / ".env.example").read_text()
+    assert (current / ".env").resolve() == tmp_path / "etc/memories.env"
+    assert (tmp_path / "etc/memories.env").stat().st_mode & 0o777 == 0o600
+    installed = {unit.name for unit in (tmp_path / "etc/systemd/system").iterdir()}
+    assert units_named(said) <= installed
+    old, new = current.readlink().name, "0.3.0"
+    (current.parent / new).mkdir()
+    said = machine.run("Upgrade")
+    assert units_named(said) <= installed
+    assert current.readlink().name == new
+    asked = [line.removeprefix("systemctl ") for line in said if line.startswith("systemctl")]
+    assert asked[:2] == [f"start memories@{new}", f"stop memories@{old}"]
+    assert asked[-1] == "restart memories-admin"
+
+
+def units_named(said):
+    """The files of the units that systemctl was told of."""
+    words = " ".join(line for line in said if line.startswith("systemctl")).split()
+    named = {re.sub(r"@.*", "@", word) for word in words if word.startswith("memories")}
+    return {name if "." in name else f"{name}.service" for name in named}
+
+
 def test_the_checks_of_the_doctor_are_the_documented_ones():
     told = re.findall(r"^\| `(\w+)` \|", PAGE, re.M)
     assert told == [check.name for check in CHECKS]
