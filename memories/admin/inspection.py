@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
@@ -136,6 +137,15 @@ class InspectionAdmin(ModelAdmin):
                 return rendered(view(request, *args, **kwargs))
         except TookTooLong:
             return too_slow(request)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """It is a part of the log, which not everybody may read."""
+        if not request.user.has_perm("admin.view_logentry"):
+            raise PermissionDenied
+        response: HttpResponse = super().history_view(request, object_id, extra_context)
+        return response
 
     def _refuse_slow_list(self, request: HttpRequest) -> HttpResponse:
         self.message_user(

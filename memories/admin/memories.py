@@ -257,7 +257,7 @@ class MemoryEntryAdmin(InspectionAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         if memory := kwargs.get("obj"):
-            context["panels"] = panels_of(memory, self.may_change(request))
+            context["panels"] = panels_of(memory, request.user)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def action_checkbox(self, obj: Any) -> SafeString:

@@ -1,7 +1,8 @@
 """What belongs to one memory, around the form of its page. Everything is bounded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.admin.utils import quote
 from django.db.models import Q
@@ -17,6 +18,7 @@ from memories.admin.rendering import excerpt, isolated, link, list_link, table
 from memories.models import AccessLog, Embedding, EmbeddingTask, MemoryEntry, Relationship, Revision
 from memories.services.nearest import nearest_to
 
+_Shown = TypeVar("_Shown")
 PANEL_ROWS = 20
 NEAREST = 8
 TEXT_CHARACTERS = 10_000
@@ -24,37 +26,43 @@ TEXT_CHARACTERS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Panels:
-    """`may_change`: the account may; `may_edit`: it may, and the memory is alive."""
+    """`may_change`: the account may; `may_edit`: it may, and the memory is alive. What stands in
+    another table is None where the account may not look at that."""
 
     quoted_id: str
     read_at: str
     may_change: bool
     may_edit: bool
     text: str
-    steps: list[Step]
+    steps: list[Step] | None
     all_revisions: SafeString
     picture: Picture | None
-    relationships: SafeString
-    nearest: SafeString
-    accesses: SafeString
-    vectors: SafeString
+    relationships: SafeString | None
+    nearest: SafeString | None
+    accesses: SafeString | None
+    vectors: SafeString | None
 
 
-def panels_of(memory: Any, may_change: bool) -> Panels:
+def panels_of(memory: Any, user: Any) -> Panels:
     """`memory`: as the page's query read it, with `has_expired`."""
+    may_change = user.has_perm("memories.change_memoryentry")
+
+    def seen(model: str, panel: Callable[[Any], _Shown]) -> _Shown | None:
+        return panel(memory) if user.has_perm(f"memories.view_{model}") else None
+
     return Panels(
         quoted_id=quote(memory.pk),
         read_at=memory.updated_at.isoformat(),
         may_change=may_change,
         may_edit=may_change and not (memory.deleted_at or memory.has_expired),
         text=_text_of(memory),
-        steps=steps_of(memory),
+        steps=seen("revision", steps_of),
         all_revisions=list_link(Revision, _("All revisions"), q=memory.pk),
-        picture=picture_of(memory),
-        relationships=_relationships_of(memory),
-        nearest=_nearest_of(memory),
-        accesses=_accesses_of(memory),
-        vectors=_vectors_of(memory),
+        picture=seen("relationship", picture_of),
+        relationships=seen("relationship", _relationships_of),
+        nearest=seen("embedding", _nearest_of),
+        accesses=seen("accesslog", _accesses_of),
+        vectors=seen("embedding", _vectors_of),
     )
 
 

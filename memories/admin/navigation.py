@@ -14,17 +14,17 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`url_name`: with its namespace. `permission`: "" where every account may look. `icon`: a
-    name of Material Symbols."""
+    """`url_name`: with its namespace. `permissions`: all that the page asks for. `icon`: a name of
+    Material Symbols."""
 
     title: Text
     icon: str
     url_name: str
-    permission: str = ""
+    permissions: tuple[str, ...] = ()
 
 
 def _list(title: Text, icon: str, model: str, app: str = "memories") -> Entry:
-    return Entry(title, icon, f"admin:{app}_{model}_changelist", f"{app}.view_{model}")
+    return Entry(title, icon, f"admin:{app}_{model}_changelist", (f"{app}.view_{model}",))
 
 
 GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
@@ -34,7 +34,12 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             _list(_("Memories"), "neurology", "memoryentry"),
             _list(_("Sessions"), "forum", "session"),
-            Entry(_("Users"), "person", "memories:users", "memories.view_session"),
+            Entry(
+                _("Users"),
+                "person",
+                "memories:users",
+                ("memories.view_session", "memories.view_userprofile"),
+            ),
             _list(_("Profiles"), "contact_page", "userprofile"),
             _list(_("Relationships"), "hub", "relationship"),
             _list(_("Agent states"), "smart_toy", "agentstate"),
@@ -43,7 +48,12 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
     (
         _("What happened"),
         (
-            Entry(_("Trash"), "delete", "memories:trash", "memories.view_revision"),
+            Entry(
+                _("Trash"),
+                "delete",
+                "memories:trash",
+                ("memories.view_memoryentry", "memories.view_revision"),
+            ),
             _list(_("Revisions"), "history", "revision"),
             _list(_("Accesses"), "visibility", "accesslog"),
             _list(_("Answers kept"), "done_all", "requestkey"),
@@ -59,7 +69,7 @@ GROUPS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
                 _("Embedding models"),
                 "model_training",
                 "memories:models",
-                "memories.view_embeddingmodel",
+                ("memories.view_embeddingmodel", "memories.view_embeddingtask"),
             ),
             _list(_("Vectors"), "scatter_plot", "embedding"),
             _list(_("Embedding tasks"), "pending", "embeddingtask"),
@@ -90,7 +100,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _may_see(request: HttpRequest, entry: Entry) -> bool:
-    return not entry.permission or request.user.has_perm(entry.permission)
+    return request.user.has_perms(entry.permissions)
 
 
 def _item(entry: Entry) -> dict[str, Any]:

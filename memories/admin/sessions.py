@@ -6,18 +6,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from memories.admin.counting import BoundedPaginator
 from memories.admin.dialogue import read_dialogue
 from memories.admin.filters import AgeFilter, ChoiceFilter
 from memories.admin.finding import sessions_named
 from memories.admin.inspection import ACTION_LIMIT, InspectionAdmin, chosen, shown_json
-from memories.admin.pages import AdminAct, log_changes, posted
+from memories.admin.pages import AdminAct, AdminPage, log_changes, posted
 from memories.admin.rendering import EMPTY, list_link, moment, user_link
 from memories.models import AgentState, MemoryEntry, Session
 from memories.services.filters import Filter, Scope
@@ -64,7 +65,6 @@ class SessionAdmin(InspectionAdmin):
         ("of_user", "owner_id"),
         ("created_at", "updated_at"),
         ("ended_at", "is_archived"),
-        "summary",
         "metadata_shown",
         "memories",
     )
@@ -113,14 +113,15 @@ class SessionAdmin(InspectionAdmin):
         return response
 
     def _conversation(self, request: HttpRequest, session: Session) -> dict[str, Any]:
-        of_session = Filter(Scope.SESSION, session.pk, session.owner_id)
-        return {
+        """What was said is shown to those who may look at memories."""
+        told: dict[str, Any] = {
             "title": session.pk,
             "session": session,
-            "dialogue": read_dialogue(session, request.GET.get("before", "")),
             "may_end": self.has_end_permission(request),
-            "fresh_summary": summarize_memories(of_session) if "summary" in request.GET else None,
         }
+        if request.user.has_perm("memories.view_memoryentry"):
+            told["dialogue"] = read_dialogue(session, request.GET.get("before", ""))
+        return told
 
     @admin.display(description="user")
     def of_user(self, session: Session) -> str | SafeString:
@@ -137,6 +138,23 @@ class SessionAdmin(InspectionAdmin):
             list_link(MemoryEntry, "deleted ones", session=session.pk, state="deleted"),
             list_link(AgentState, "agent states", q=session.pk),
         )
+
+
+class SummaryPage(AdminPage):
+    """What was said, summed up: a POST, since it may ask a chat model, which costs."""
+
+    permission_required = ("memories.view_session", "memories.view_memoryentry")
+    template_name = "memories/summary.html"
+    http_method_names = ("post",)
+    title = gettext_lazy("Summary")
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        session = Session.objects.filter(pk=posted(request, "session_id")).first()
+        if session is None:
+            raise Http404
+        of_session = Filter(Scope.SESSION, session.pk, session.owner_id)
+        summary = summarize_memories(of_session)
+        return self.render_to_response(self.get_context_data(session=session, summary=summary))
 
 
 class EndSession(AdminAct):

@@ -7,7 +7,7 @@ from memories.admin.home import live_part
 from memories.admin.imports import MarkRead
 from memories.admin.map import MapPage, map_points
 from memories.admin.models import ModelsPage, RetryFailed, SwitchModel
-from memories.admin.sessions import EndSession
+from memories.admin.sessions import EndSession, SummaryPage
 from memories.admin.trash import Restore, TrashPage
 from memories.admin.user_acts import EraseOwner, ExportOwner
 from memories.admin.user_page import UserPage
@@ -22,6 +22,7 @@ urlpatterns = [
     path("models/retry/", RetryFailed.as_act(), name="retry-failed"),
     path("models/switch/", SwitchModel.as_act(), name="switch-model"),
     path("sessions/end/", EndSession.as_act(), name="end-session"),
+    path("sessions/summary/", SummaryPage.as_page(), name="summary"),
     path("trash/", TrashPage.as_page(), name="trash"),
     path("trash/restore/", Restore.as_act(), name="restore"),
     path("users/", UsersPage.as_page(), name="users"),

@@ -31,6 +31,8 @@ from memories.services.people import MOST_COUNTED, Holding, count_over_time, loo
 from memories.services.profiles import ProfileChange, ProfileSeen, get_profiles, update_profiles
 
 SESSIONS = 20
+# The answer quotes memories.
+ASKS = "memories.view_memoryentry"
 _PREFERENCES_EDIT = "memories.change_userprofile"
 
 
@@ -73,7 +75,7 @@ class UserPage(AdminPage):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """What is asked is answered before the page's transaction: it may embed, and wait."""
-        if "query" in request.GET:
+        if "query" in request.GET and request.user.has_perm(ASKS):
             self.answer = self._answer(known_owner(kwargs["owner_id"]).owner_id)
         return super().get(request, *args, **kwargs)
 

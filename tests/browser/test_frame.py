@@ -10,7 +10,7 @@ PAGES = {
     "home": "/admin/",
     "memories": "/admin/memories/memoryentry/",
     "sessions": "/admin/memories/session/",
-    "session": "/admin/memories/session/katrin-2026-08-03-morning/change/?summary=1",
+    "session": "/admin/memories/session/katrin-2026-08-03-morning/change/",
     "users": "/admin/users/",
     "user": "/admin/users/?q=katrin",
     "trash": "/admin/trash/",

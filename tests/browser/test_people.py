@@ -12,8 +12,9 @@ def test_a_session_is_read_as_a_dialogue_and_ended(visit):
     page.goto(SESSION)
     dialogue = page.get_by_role("region", name="Conversation")
     expect(dialogue.get_by_text("user", exact=True).first).to_be_visible()
-    page.get_by_role("link", name="Summarize").click()
-    expect(page.get_by_role("heading", name="Summary")).to_be_visible()
+    page.get_by_role("button", name="Summarize").click()
+    expect(page.get_by_text("Made of their own sentences.")).to_be_visible()
+    page.go_back()
     page.get_by_role("button", name="End", exact=True).click()
     expect(page.get_by_text("The session is ended since")).to_be_visible()
     expect(page.get_by_role("button", name="End", exact=True)).to_have_count(0)
@@ -22,7 +23,7 @@ def test_a_session_is_read_as_a_dialogue_and_ended(visit):
 def test_a_viewer_cannot_end_a_session(visit):
     page = visit("viewer")
     page.goto(SESSION)
-    expect(page.get_by_role("link", name="Summarize")).to_be_visible()
+    expect(page.get_by_role("button", name="Summarize")).to_be_visible()
     expect(page.get_by_role("button", name="End and archive")).to_have_count(0)
 
 

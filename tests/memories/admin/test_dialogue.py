@@ -15,6 +15,8 @@ from .conftest import page_url
 from .rows import delete, open_session
 from .test_memory_page import HOSTILE
 
+SUMMARY = reverse("memories:summary")
+
 pytestmark = pytest.mark.django_db
 
 
@@ -82,11 +84,13 @@ def test_a_made_up_place_shows_the_end(admin_client, before):
     assert [turn.memory_id for turn in turns_of(admin_client, before=before)] == [memory_id]
 
 
-def test_a_summary_is_made_on_demand(admin_client):
+def test_a_summary_is_made_on_demand_and_never_by_a_look(enter):
     say("The dentist is on Thursday at nine.", 1)
-    assert admin_client.get(page_url("session", "hall")).context["fresh_summary"] is None
-    summary = admin_client.get(page_url("session", "hall"), {"summary": 1}).context["fresh_summary"]
+    client = enter("viewer")
+    summary = client.post(SUMMARY, {"session_id": "hall"}).context["summary"]
     assert "dentist" in summary.text and summary.memory_count == 1
+    assert client.get(SUMMARY, {"session_id": "hall"}).status_code == 405
+    assert client.post(SUMMARY, {"session_id": "no such"}).status_code == 404
 
 
 def test_a_session_is_ended_and_archived_once_each(enter):

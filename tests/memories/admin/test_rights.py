@@ -2,14 +2,15 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
+from memories.ids import owner_of_user
 from memories.models import MemoryEntry, Revision
 from tests.factories import store
 
 from .conftest import list_url, page_url
-from .rows import LISTED, fill_tables, open_session
+from .rows import LISTED, delete, fill_tables, open_session
 from .test_actions import act, offered
 from .test_memory_page import form_of, save
 
@@ -47,6 +48,65 @@ def test_an_operator_mends_and_does_not_govern(enter):
         assert client.get(reverse(url)).status_code == 403
 
 
+def password_page(account):
+    return reverse("admin:auth_user_password_change", args=[account.pk])
+
+
+@pytest.fixture
+def enter_with(client, django_user_model):
+    """enter_with("view_session", …) -> a client logged in as one who may that alone."""
+
+    def enter_with(*codenames):
+        account = django_user_model.objects.create_user("special", is_staff=True)
+        account.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client.force_login(account)
+        return client
+
+    return enter_with
+
+
+class TestPartsOfAPage:
+    """A page shows of each table what the account may look at."""
+
+    def test_a_session_without_what_was_said(self, enter_with):
+        store("My secret is blue.", open_session("hall", "ann"))
+        client = enter_with("view_session", "view_userprofile")
+        page = client.get(page_url("session", "hall"))
+        assert page.status_code == 200 and "secret" not in page.text
+        told = client.post(reverse("memories:summary"), {"session_id": "hall"})
+        assert told.status_code == 403
+        user = reverse("memories:user", args=[owner_of_user("ann")])
+        asked = client.get(user, {"query": "secret", "session": "hall"})
+        assert asked.status_code == 200 and "blue" not in asked.text
+
+    def test_a_memory_without_its_neighbours(self, enter_with):
+        memory_id, other = store("The kettle."), store("Another kettle.")
+        delete(memory_id)
+        MemoryEntry.all_objects.get(pk=memory_id).restore()
+        client = enter_with("view_memoryentry")
+        page = client.get(page_url("memoryentry", memory_id))
+        assert "The kettle." in page.text
+        for heading in ("History", "Relationships", "Nearest by meaning", "Accesses", "Vectors"):
+            assert f">{heading}</h2>" not in page.text
+        assert other not in page.text
+
+    def test_the_sidebar_offers_what_will_be_shown(self, enter_with):
+        client = enter_with("view_session", "view_revision", "view_embeddingmodel")
+        home = client.get(reverse("admin:index")).text
+        for name in ("users", "trash", "models"):
+            url = reverse(f"memories:{name}")
+            assert f'href="{url}"' not in home and client.get(url).status_code == 403
+
+
+def test_what_changed_a_row_is_read_by_those_who_may_read_the_log(enter):
+    url = page_url("memoryentry", store()).replace("change/", "history/")
+    for group, status in (("viewer", 403), ("operator", 403), ("administrator", 200)):
+        client = enter(group)
+        assert client.get(url).status_code == status
+        offered = url in client.get(url.replace("history/", "change/")).text
+        assert offered == (status == 200)
+
+
 class TestAccounts:
     def page(self, account):
         return reverse("admin:auth_user_change", args=[account.pk])
@@ -73,9 +133,28 @@ class TestAccounts:
         client.post(self.page(me), fields | {"is_superuser": "on", "user_permissions": ["1"]})
         me.refresh_from_db()
         assert not me.is_superuser and not me.user_permissions.exists()
-        password = reverse("admin:auth_user_password_change", args=[admin_user.pk])
-        assert client.get(password).status_code == 403
+        assert client.get(password_page(admin_user)).status_code == 403
         assert client.post(self.page(admin_user), fields).status_code == 403
+
+    def test_nobody_reaches_a_group_that_may_more(self, enter, django_user_model):
+        client = enter("administrator")
+        above = Group.objects.create(name="above")
+        above.permissions.add(Permission.objects.get(codename="delete_user"))
+        me = django_user_model.objects.get(username="one-administrator")
+        page = client.get(self.page(me))
+        assert "above" not in str(page.context["adminform"].form["groups"])
+        fields = {"username": me.username, "is_active": "on", "is_staff": "on"}
+        assert client.post(self.page(me), fields | {"groups": [above.pk]}).status_code == 200
+        assert [group.name for group in me.groups.all()] == ["administrator"]
+
+    @pytest.mark.parametrize("is_active", [True, False])
+    def test_nobody_becomes_an_account_that_may_more(self, enter, django_user_model, is_active):
+        client = enter("administrator")
+        other = django_user_model.objects.create_user("other", is_active=is_active)
+        assert client.get(password_page(other)).status_code == 200
+        other.user_permissions.add(Permission.objects.get(codename="delete_user"))
+        assert client.get(password_page(other)).status_code == 403
+        assert client.post(self.page(other), {"username": "mine"}).status_code == 403
 
     def test_an_account_stays_with_the_log_of_what_it_did(self, admin_client, django_user_model):
         other = django_user_model.objects.create_user("other")
