@@ -2,8 +2,11 @@
 pages of users."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from django.utils.translation import gettext
 
 COLOURS = ("primary-600", "primary-300", "orange-500", "green-500", "blue-500", "red-500")
 
@@ -30,19 +33,31 @@ OPTIONS = json.dumps(
 )
 
 
+_NAMED_KINDS = 10
+
+
+def largest(counts: Mapping[str, int]) -> list[str]:
+    """The kinds that a chart names, the largest first: types are free text, and may be many."""
+    return sorted(counts, key=lambda kind: (-counts[kind], kind))[:_NAMED_KINDS]
+
+
 def stacked_bars(
     places: Sequence[Any], labels: Sequence[str], counts: Mapping[tuple[Any, str], int]
 ) -> str:
     """A bar for each place, a stack of types: `counts` by place and type. The largest types have
-    a colour of their own."""
-    totals: dict[str, int] = {}
+    a colour of their own; those after the tenth are one."""
+    totals: Counter[str] = Counter()
     for (_, kind), count in counts.items():
-        totals[kind] = totals.get(kind, 0) + count
-    kinds = sorted(totals, key=lambda kind: (-totals[kind], kind))
+        totals[kind] += count
+    named = largest(totals)
+    shown: Counter[tuple[Any, str | None]] = Counter()
+    for (place, kind), count in counts.items():
+        shown[place, kind if kind in named else None] += count
+    kinds: list[str | None] = [*named, *([None] if len(totals) > len(named) else [])]
     datasets = [
         {
-            "label": kind,
-            "data": [counts.get((place, kind), 0) for place in places],
+            "label": gettext("other") if kind is None else kind,
+            "data": [shown[place, kind] for place in places],
             "backgroundColor": f"var(--color-{COLOURS[min(rank, len(COLOURS) - 1)]})",
             "maxBarThickness": 40,
         }

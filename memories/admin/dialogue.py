@@ -33,6 +33,7 @@ class Turn:
     is_data: bool
     memory_type: str
     tags: Sequence[str]
+    hidden_tags: int
     agent: str
     priority: int
     recalls: int
@@ -99,6 +100,7 @@ def _turn(memory: Any, recalls: int) -> Turn:
         is_data=not said,
         memory_type=memory.memory_type,
         tags=memory.tags[:_SHOWN_TAGS],
+        hidden_tags=max(0, len(memory.tags) - _SHOWN_TAGS),
         agent=memory.source_agent,
         priority=memory.priority,
         recalls=recalls,

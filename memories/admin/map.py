@@ -5,6 +5,7 @@ process for a while, by ids alone: no text outlives its memory here.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -12,12 +13,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 from django.views import View
 
+from memories.admin import charts
 from memories.admin.pages import AdminPage
 from memories.admin.user_page import known_owner, name_of
 from memories.services.vector_map import MOST_POINTS, Point, map_memories
@@ -94,12 +97,23 @@ def _compute(owner_id: UUID) -> list[Point]:
 
 
 def _written(points: Sequence[Point]) -> dict[str, Any]:
-    kinds = sorted({point.memory_type for point in points})
-    places = {kind: place for place, kind in enumerate(kinds)}
+    """The largest types have a colour and a name of their own. The ids are quoted as in the
+    admin's addresses."""
+    named = charts.largest(Counter(point.memory_type for point in points))
+    places = {kind: place for place, kind in enumerate(named)}
     return {
-        "types": kinds,
+        "types": [
+            *named,
+            *([_("other")] if any(p.memory_type not in places for p in points) else []),
+        ],
         "points": [
-            [p.x, p.y, places[p.memory_type], round(p.created_at.timestamp()), p.memory_id]
+            [
+                p.x,
+                p.y,
+                places.get(p.memory_type, len(named)),
+                round(p.created_at.timestamp()),
+                quote(p.memory_id),
+            ]
             for p in points
         ],
     }

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 import numpy as np
+from django.db import connection, transaction
 
-from memories.changes import rows
 from memories.embedders.base import Vectors
 
 MOST_POINTS = 50_000
@@ -29,31 +29,43 @@ class Point:
 
 
 def map_memories(owner_id: UUID) -> list[Point]:
-    """The newest live memories that the active model has embedded, newest first."""
-    found = rows(
-        """
-        SELECT m.id, m.memory_type, m.created_at, vector_send(e.embedding)
-        FROM embeddings e JOIN embedding_models a ON a.id = e.model_id AND a.state = 'active'
-            JOIN memory_entries m ON m.owner_id = e.owner_id AND m.id = e.memory_id
-        WHERE e.owner_id = %s AND m.deleted_at IS NULL
-            AND (m.expires_at IS NULL OR m.expires_at > now())
-        ORDER BY m.created_at DESC, m.id LIMIT %s""",
-        [owner_id, MOST_POINTS],
-    )
-    if not found:
+    """The newest live memories that the active model has embedded, newest first.
+
+    At 50,000 the vectors are most of what it holds, and they are held once.
+    """
+    known: list[tuple[str, str, datetime]] = []
+    sent = bytearray()
+    with transaction.atomic(), connection.chunked_cursor() as cursor:
+        cursor.execute(_NEWEST, [owner_id, MOST_POINTS])
+        while some := cursor.fetchmany(_FETCHED_ROWS):
+            for *told, vector in some:
+                known.append(tuple(told))
+                sent += memoryview(vector)[_HEAD_BYTES:]
+    if not known:
         return []
-    sent = b"".join(bytes(vector)[_HEAD_BYTES:] for *_, vector in found)
-    places = flatten(np.frombuffer(sent, ">f4").reshape(len(found), -1).astype(np.float32))
+    vectors = np.frombuffer(sent, ">f4").byteswap(inplace=True).view("<f4")
+    places = flatten(vectors.reshape(len(known), -1))
     return [
         Point(an_id, kind, at, round(float(x), 4), round(float(y), 4))
-        for (an_id, kind, at, _), (x, y) in zip(found, places, strict=True)
+        for (an_id, kind, at), (x, y) in zip(known, places, strict=True)
     ]
 
 
+_FETCHED_ROWS = 500
+_NEWEST = """
+SELECT m.id, m.memory_type, m.created_at, vector_send(e.embedding)
+FROM embeddings e JOIN embedding_models a ON a.id = e.model_id AND a.state = 'active'
+    JOIN memory_entries m ON m.owner_id = e.owner_id AND m.id = e.memory_id
+WHERE e.owner_id = %s AND m.deleted_at IS NULL
+    AND (m.expires_at IS NULL OR m.expires_at > now())
+ORDER BY m.created_at DESC, m.id LIMIT %s"""
+
+
 def flatten(vectors: Vectors) -> Vectors:
-    """From shape (n, dimension) to (n, 2), the first direction having the largest variance."""
-    centred = vectors - vectors.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T @ centred)  # in the order of growing variance
-    places = centred @ directions[:, -2:][:, ::-1]
+    """From shape (n, dimension) to (n, 2), the first direction having the largest variance. The
+    vectors are centred in their place."""
+    vectors -= vectors.mean(axis=0)
+    _, directions = np.linalg.eigh(vectors.T @ vectors)  # in the order of growing variance
+    places = vectors @ directions[:, -2:][:, ::-1]
     reach = np.percentile(np.abs(places), _SHOWN_PERCENT, axis=0)
     return np.asarray(places / np.where(reach > 0, reach, 1), np.float32)

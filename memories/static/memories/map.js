@@ -77,11 +77,8 @@ function draw() {
     });
 }
 
-function open(id) {
-    // As Django's admin writes a key into an address.
-    const quoted = id.replace(/["#$%&'()*+,/:;<=>?@[\\\]^_`{|}~\n]/g, (sign) =>
-        `_${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
-    location.href = canvas.dataset.memoryUrl.replace("ID", encodeURIComponent(quoted));
+function open(quotedId) {
+    location.href = canvas.dataset.memoryUrl.replace("ID", () => encodeURIComponent(quotedId));
 }
 
 for (const choice of document.querySelectorAll('input[name="colour"]')) {

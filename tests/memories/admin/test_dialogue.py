@@ -119,3 +119,9 @@ def test_a_button_leads_to_no_other_host(admin_client):
     fields = {"session_id": "hall", "next": "https://elsewhere.example/"}
     answer = admin_client.post(reverse("memories:end-session"), fields)
     assert answer.url == reverse("admin:index")
+
+
+def test_of_many_tags_the_first_are_shown_and_the_rest_counted(admin_client):
+    store("hello", open_session("hall", "ann"), tags=[f"tag-{number}" for number in range(64)])
+    page = admin_client.get(page_url("session", "hall")).text
+    assert "tag-11" in page and "tag-12" not in page and "and 52 tags more" in page

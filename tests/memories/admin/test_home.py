@@ -1,5 +1,6 @@
 """The home page: what it tells at a glance, and that it costs the same at any size."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -101,6 +102,16 @@ def test_no_table_is_counted_as_a_whole(admin_client):
         admin_client.get(HOME)
     for sql in (query["sql"] for query in captured if "count(" in query["sql"].lower()):
         assert any(bound in sql for bound in ("LIMIT", "created_at >=", "pg_stat")), sql
+
+
+def test_of_many_types_the_largest_are_named_and_the_rest_are_one(admin_client):
+    for number in range(12):
+        store(memory_type=f"type-{number:02}")
+    store(memory_type="type-11")
+    chart = json.loads(admin_client.get(HOME).context["chart"])
+    named = [dataset["label"] for dataset in chart["datasets"]]
+    assert (named[0], named[-1], len(named)) == ("type-11", "other", 11)
+    assert sum(sum(dataset["data"]) for dataset in chart["datasets"]) == 13
 
 
 def test_hostile_names_are_shown_as_they_are(admin_client):
