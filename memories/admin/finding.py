@@ -30,15 +30,20 @@ def of_session(session_id: str) -> Q:
 
 def sessions_called(term: str) -> Q:
     """Rows of the session of this id; where there is none, of those whose ids begin so."""
-    exact = of_session(term)
-    if exact != NOTHING:
-        return exact
-    sessions = Session.objects.filter(pk__startswith=term).order_by("pk")[:PREFIX_SESSIONS]
-    named = list(sessions.values_list("owner_id", "pk"))
+    named = owners_of_called(term)
     if not named:
         return NOTHING
     owners, session_ids = zip(*named, strict=True)
     return Q(owner_id__in=set(owners), session_id__in=session_ids)
+
+
+def owners_of_called(term: str) -> list[tuple[UUID, str]]:
+    """The owners and ids of those sessions."""
+    for called in (Q(pk=term), Q(pk__startswith=term)):
+        found = Session.objects.filter(called).order_by("pk").values_list("owner_id", "pk")
+        if named := list(found[:PREFIX_SESSIONS]):
+            return named
+    return []
 
 
 def sessions_named(term: str) -> Q:

@@ -275,13 +275,18 @@ class MemoryEntryAdmin(InspectionAdmin):
         hit = getattr(memory, "hit", None)
         return passage(hit.passage) if hit else excerpt(memory.beginning)
 
-    @admin.display(description=_("match"))
+    @admin.display(description=_("rank, similarity and words"))
     def match(self, memory: Any) -> str:
-        """How well the search's best fit, and by what."""
+        """The rank is by relevance, which weighs the words, the age and the priority as well: a
+        memory that is less similar may stand higher."""
         hit: Hit | None = getattr(memory, "hit", None)
         if hit is None:  # found by its id
             return "-"
-        return f"{hit.score:.0%} · {', '.join(hit.passage.words) or _('its meaning')}"
+        return _("%(rank)s. · %(share)s similar · %(words)s") % {
+            "rank": hit.place + 1,
+            "share": f"{hit.score:.0%}",
+            "words": ", ".join(hit.passage.words) or _("by its meaning"),
+        }
 
     @admin.display(description="session")
     def in_session(self, memory: Any) -> SafeString:

@@ -11,6 +11,8 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextareaWidget,
@@ -18,6 +20,7 @@ from unfold.widgets import (
 )
 
 from memories.admin.expressions import is_cut
+from memories.admin.rendering import moment
 from memories.content import Content, read_content
 from memories.errors import MemoriesError, ValidationFailed
 from memories.models import MemoryEntry
@@ -45,16 +48,20 @@ class JsonTextField(forms.CharField):
     def validate(self, value: str) -> None:
         super().validate(value)
         if _NUL.search(value):
-            raise ValidationError("U+0000 cannot be stored: take \\u0000 out.")
+            raise ValidationError(_("U+0000 cannot be stored: take \\u0000 out."))
 
 
 class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
     memory_type = forms.CharField(max_length=32, strip=False, widget=UnfoldAdminTextInputWidget)
     content_json = JsonTextField(
-        20, label="Content", help_text="A JSON object; search reads its <code>text</code>."
+        20,
+        label=gettext_lazy("Content"),
+        help_text=gettext_lazy("A JSON object; search reads its <code>text</code>."),
     )
     tags_json = JsonTextField(
-        2, label="Tags", help_text='A JSON list of up to 64 texts: ["kitchen", "alarm"]'
+        2,
+        label=gettext_lazy("Tags"),
+        help_text=gettext_lazy('A JSON list of up to 64 texts: ["kitchen", "alarm"]'),
     )
     priority = forms.IntegerField(min_value=1, max_value=10, widget=UnfoldAdminIntegerFieldWidget)
     read_at = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -78,7 +85,8 @@ class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_content_json(self) -> Content:
         raw = self.cleaned_data["content_json"].encode()
         if len(raw) > settings.MAX_BODY_BYTES:
-            raise ValidationError(f"The content has {len(raw)} bytes, more than MAX_BODY_BYTES.")
+            told = _("The content has %(count)s bytes, more than MAX_BODY_BYTES.")
+            raise ValidationError(told % {"count": f"{len(raw):,}"})
         try:
             return read_content(raw, "content")
         except ValidationFailed as error:
@@ -90,7 +98,8 @@ class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             tags = msgspec.json.decode(self.cleaned_data["tags_json"], type=_Tags)
         except (msgspec.DecodeError, ValueError) as error:
-            raise ValidationError(f"The tags cannot be kept: {error}.") from error
+            told = _("The tags cannot be kept: %(reason)s.")
+            raise ValidationError(told % {"reason": error}) from error
         return tuple(dict.fromkeys(tags))
 
     def clean(self) -> dict[str, Any]:
@@ -104,13 +113,18 @@ class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
         )
         if now is None:
             raise ValidationError(
-                "This memory was deleted or has expired meanwhile; nothing was saved. "
-                "Restore it from the list first."
+                _(
+                    "This memory was deleted or has expired meanwhile; nothing was saved. "
+                    "Restore it from the list first."
+                )
             )
         if now.isoformat() != self.data.get(self.add_prefix("read_at")):
             raise ValidationError(
-                f"This memory was changed at {now:%Y-%m-%d %H:%M:%S} UTC, while you edited it; "
-                "nothing was saved. Open the page anew and make your changes there."
+                _(
+                    "This memory was changed at %(time)s, while you edited it; nothing was saved. "
+                    "Open the page anew and make your changes there."
+                )
+                % {"time": moment(now)}
             )
         return self.cleaned_data
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from memories.admin.filters import start_of, start_of_age
-from memories.admin.finding import owner_called
+from memories.admin.finding import owner_called, owners_of_called
 from memories.admin.memory_filters import state_asked_for
 from memories.admin.paging import KeysetList
 from memories.embedders.errors import EmbeddingError
@@ -21,7 +21,6 @@ from memories.services.explain import Passage, explain_matches
 from memories.services.filters import Filter, Scope
 from memories.services.owners import names_of
 from memories.services.search import Query, SearchMetadata, search_memories
-from memories.services.sessions import owners_of_sessions
 
 SHOWN = 100
 
@@ -59,6 +58,8 @@ def search(request: HttpRequest, text: str) -> Search:
     """The best SHOWN memories for a text, in the scope that the list's filters name."""
     if state_asked_for(request):
         return replace(NO_SEARCH, note=_("A search finds what is alive: choose that state."))
+    if (session_id := request.GET.get("session", "")) and _is_of_several(session_id):
+        return replace(NO_SEARCH, note=_("Several sessions begin so; a search takes one of them."))
     [answer] = search_memories([Query(text, filter_of(request), limit=SHOWN)])
     if isinstance(answer, MemoriesError):
         return replace(NO_SEARCH, note=answer.message)
@@ -80,7 +81,7 @@ def filter_of(request: HttpRequest) -> Filter:
     scope, owner_id, session_id = Scope.ALL, None, asked.get("session", "")
     if session_id:
         scope = Scope.SESSION
-        owner_id = owners_of_sessions([session_id]).get(session_id)
+        owner_id, session_id = next(iter(owners_of_called(session_id)), (None, session_id))
     elif "user" in asked:
         scope, owner_id = Scope.USER, owner_called(asked["user"])
     return Filter(
@@ -93,6 +94,10 @@ def filter_of(request: HttpRequest) -> Filter:
         start=_latest(_start_of_day(asked.get("from"), 0), start_of_age(asked.get("within"))),
         before=_start_of_day(asked.get("to"), 1),
     )
+
+
+def _is_of_several(session_id: str) -> bool:
+    return len(owners_of_called(session_id)) > 1
 
 
 def _texts(asked: dict[str, str], name: str) -> list[str]:
@@ -140,7 +145,7 @@ class MemoryList(KeysetList):
         self.earlier_url = self.later_url = None
         self.search_note = found.note
         if len(self.result_list) < found.total:
-            self.told_count = _("the best %(shown)s of %(total)s candidates") % {
+            self.told_count = _("the %(shown)s most relevant of %(total)s candidates") % {
                 "shown": len(self.result_list),
                 "total": found.total,
             }

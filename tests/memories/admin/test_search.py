@@ -1,5 +1,7 @@
 """The search field: hybrid search through the service, and why each memory was found."""
 
+import re
+
 import pytest
 
 from memories.embedders.errors import EmbedderLoadError
@@ -32,6 +34,7 @@ def test_the_best_comes_first_and_says_why(admin_client, kettle):
     response = search(admin_client, "where is the kettle")
     assert ids_in(response)[:2] == kettle
     assert "The <mark>kettle</mark> is in the attic." in response.text
+    assert re.search(r">1\. · \d+% similar · kettle<", response.text)
     first = response.context["cl"].result_list[0].hit
     assert first.passage.words == ("kettle",) and 0.5 < first.score <= 1
 
@@ -42,7 +45,12 @@ def test_filters_narrow_what_is_searched(admin_client, kettle):
     embed_all()
     assert ids_in(search(admin_client, "kettle", user="ann")) == [hall]
     assert ids_in(search(admin_client, "kettle", session="hall")) == [hall]
-    assert ids_in(search(admin_client, "kettle", session="ha")) == []
+    assert ids_in(search(admin_client, "kettle", session="ha")) == [hall]  # as the list has it
+    store("A kettle stands in the hangar.", session_id=open_session("hangar", "ann"))
+    several = search(admin_client, "kettle", session="ha")
+    assert ids_in(several) == [] and "Several sessions begin so" in several.text
+    assert ids_in(search(admin_client, "kettle", session="hall")) == [hall]
+    assert ids_in(search(admin_client, "kettle", session="nowhere")) == []
     assert ids_in(search(admin_client, "kettle", tag="kitchen")) == [best]
     assert ids_in(search(admin_client, "kettle", agent="cook")) == [best]
     assert ids_in(search(admin_client, "kettle", to="2026-01-01")) == []
