@@ -8,9 +8,10 @@ from datetime import tzinfo
 from pathlib import Path
 from threading import Event
 
+from memories.changes import rows
 from memories.importers.kinds import opened, recognise
 from memories.importers.mirror_state import MirrorState
-from memories.importers.mirroring import Mirror
+from memories.importers.mirroring import Asked, Mirror
 from memories.importers.report import Finding, Report
 
 State = tuple[tuple[int, int], ...]
@@ -53,6 +54,7 @@ class Follower:
         self._stop = stop
         self._deletes_many = deletes_many
         self._brought_over: State = ()
+        self._database = ""  # with which this process has compared everything
         self._found: Counter[Finding] = Counter()
 
     @property
@@ -60,22 +62,28 @@ class Follower:
         return self._brought_over != ()
 
     def has_changed(self) -> bool:
+        """The file, or the database: one that was restored lacks what had come over."""
+        return self._file_has_changed() or identity_of_database() != self._database
+
+    def _file_has_changed(self) -> bool:
         return _state_of(self.path) != self._brought_over
 
     def bring_over(self, progress: Callable[[int], None]) -> Round:
         """Raises ImportRefused, sqlite3.DatabaseError, the database's errors, and Stopped."""
         began, seen = time.monotonic(), _state_of(self.path)
+        database = identity_of_database()
         report = Report()
-        mirrors = list(self._mirrored(report, progress))
-        self._brought_over = seen
+        mirrors = list(self._mirrored(report, database, progress))
+        self._brought_over, self._database = seen, database
+        self._state.complete(database)
         new, changed, deleted = (sum(counts) for counts in zip(*mirrors, strict=True))
         findings, self._found = report.counts - self._found, report.counts
         seconds = time.monotonic() - began
-        behind_seconds = seconds if self.has_changed() else 0.0
+        behind_seconds = seconds if self._file_has_changed() else 0.0
         return Round(new, changed, deleted, seconds, behind_seconds, findings)
 
     def _mirrored(
-        self, report: Report, progress: Callable[[int], None]
+        self, report: Report, database: str, progress: Callable[[int], None]
     ) -> Iterator[tuple[int, int, int]]:
         def advance(rows: int) -> None:
             progress(rows)
@@ -84,12 +92,25 @@ class Follower:
 
         reading = self._reading
         with opened(self.path, reading.zone, reading.user, report) as source:
-            self._state.begin()
+            self._state.begin(believes=database == self._database)
+            is_another = self._state.database not in (None, database)
             stores = recognise(source, reading.format)
+            asked = Asked(self._deletes_many, is_another, reading.erased_too)
             for store in stores:
-                mirror = Mirror(store, self._state, self._deletes_many, reading.erased_too)
+                mirror = Mirror(store, self._state, asked)
                 mirror.go(advance)
                 yield mirror.changes
+
+
+def identity_of_database() -> str:
+    """Another after every restore: of a backup the oid, to a point in time the timeline."""
+    [identity] = rows(
+        """
+        SELECT system_identifier, d.oid, timeline_id
+        FROM pg_control_system(), pg_control_checkpoint(), pg_database d
+        WHERE d.datname = current_database()"""
+    )
+    return " ".join(map(str, identity))
 
 
 def _state_of(path: Path) -> State:

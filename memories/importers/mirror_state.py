@@ -1,7 +1,8 @@
 """What a mirror has seen of an old store, so that it knows what is new, changed and gone.
 
 A SQLite file below DATA_DIR, one for each store that is mirrored. It is written after the database:
-what was cut short between the two is brought over again, which changes nothing.
+what was cut short between the two is brought over again, which changes nothing. It outlives the
+database: after a restore its prints tell of what is no longer there, and are not believed.
 """
 
 import fcntl
@@ -17,7 +18,10 @@ from memories.importers.errors import ImportRefused
 
 _BATCH = 1000
 
+_DATABASE = "database"
+
 _TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, print BLOB NOT NULL, round INTEGER NOT NULL,
     is_gone INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"""
 
@@ -30,12 +34,30 @@ class MirrorState:
         self._connection = connection
         [(last,)] = connection.execute("SELECT coalesce(max(round), 0) FROM seen").fetchall()
         self._round = int(last)
+        self._believes = True
 
-    def begin(self) -> None:
+    def begin(self, believes: bool = True) -> None:
+        """`believes` False: what was seen in earlier rounds may no longer be in the database."""
         self._round += 1
+        self._believes = believes
+
+    @property
+    def database(self) -> str | None:
+        """Which one the last whole round wrote to."""
+        sql = "SELECT value FROM facts WHERE name = ?"
+        found = self._connection.execute(sql, [_DATABASE]).fetchone()
+        return str(found[0]) if found else None
+
+    def complete(self, database: str) -> None:
+        with self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)", [_DATABASE, database]
+            )
 
     def changed(self, prints: Mapping[str, bytes]) -> set[str]:
         """Those that were not seen like this, or were gone."""
+        if not self._believes:
+            return set(prints)
         found = self._connection.execute(
             "SELECT s.key, s.print FROM json_each(?) n JOIN seen s ON s.key = n.value"
             " WHERE NOT s.is_gone",
@@ -107,7 +129,7 @@ def opened_state(
             raise ImportRefused(f"{source} is mirrored by another process already.") from None
         connection = sqlite3.connect(path)
         try:
-            connection.execute(_TABLES)
+            connection.executescript(_TABLES)
             yield MirrorState(connection)
         finally:
             connection.close()

@@ -5,6 +5,7 @@ memory that this mirror brought over, and that nobody has changed here, is ever 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 
@@ -31,17 +32,23 @@ _MEMORY, _TIE = "memory", "tie"
 _MANY = 100
 
 
-class Mirror(Import):
-    """`deletes_many`: even if most of what was known has vanished."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`deletes_many`: even if most of what was known has vanished. `is_other_database`: than that
+    in which it was deleted when it had gone. `erased_too`: as of a Walk."""
 
+    deletes_many: bool = False
+    is_other_database: bool = False
+    erased_too: bool = False
+
+
+class Mirror(Import):
     title = "mirroring"
 
-    def __init__(
-        self, store: OldStore, state: MirrorState, deletes_many: bool, erased_too: bool = False
-    ) -> None:
-        super().__init__(store, writes=True, erased_too=erased_too)
+    def __init__(self, store: OldStore, state: MirrorState, asked: Asked) -> None:
+        super().__init__(store, writes=True, erased_too=asked.erased_too)
         self._state = state
-        self._deletes_many = deletes_many
+        self._asked = asked
         # A file may hold two stores, of which each has rounds of its own.
         self._memory, self._tie = (f"{kind} {store.name} " for kind in (_MEMORY, _TIE))
         self.deleted = 0
@@ -84,14 +91,14 @@ class Mirror(Import):
 
     def _check_vanished(self) -> None:
         vanished, known = self._state.count_vanished(self._memory)
-        if vanished >= _MANY and vanished * 2 > known and not self._deletes_many:
+        if vanished >= _MANY and vanished * 2 > known and not self._asked.deletes_many:
             raise TooManyVanished(
                 f"{vanished} of {known} memories have vanished from {self.source.path} at once. "
                 "None was deleted here: if that is right, say --delete-many."
             )
 
     def _forget(self) -> None:
-        for keys in self._state.vanished(self._memory):
+        for keys in self._vanished(self._memory):
             ids = [_id_of(key) for key in keys]
             theirs = _changed_here(ids)
             now = datetime.now(UTC)
@@ -104,13 +111,19 @@ class Mirror(Import):
                 self.source.note(
                     "memories", an_id, "gone from the file", "left as it is: it was changed here"
                 )
-            self._state.mark_gone(keys)
 
     def _untie(self) -> None:
         """Before their ends are deleted: only ties between live memories can be."""
-        for keys in self._state.vanished(self._tie):
+        for keys in self._vanished(self._tie):
             with transaction.atomic(savepoint=False):
                 unrelate_memories([_tie_of(key) for key in keys])
+
+    def _vanished(self, kind: str) -> Iterator[list[str]]:
+        """Also what had gone before, where another database may still have it."""
+        if self._asked.is_other_database:
+            yield from list(self._state.all_gone(kind))
+        for keys in self._state.vanished(kind):
+            yield keys
             self._state.mark_gone(keys)
 
 

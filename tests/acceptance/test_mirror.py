@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from tests.memories.importers.stores import UNIFIED, execute, make, unified
+from tests.memories.importers.stores import UNIFIED, execute, extend, make, unified
 
 from .processes import REPOSITORY, environment, run_command, wait_until
 from .wire import new_name, read
@@ -21,13 +22,13 @@ def start_mirror(server, tmp_path):
     """Starts mirrors whose output goes to files; stops those that run at the end."""
     started = []
 
-    def start(path):
+    def start(path, settings=server.settings):
         log = tmp_path / f"mirror-{len(started)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "mirror_memories", path, "--every", "0.1"],
                 cwd=REPOSITORY,
-                env=environment(**server.settings),
+                env=environment(**settings),
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -80,6 +81,42 @@ def test_a_store_that_is_written_to_is_followed(server, start_mirror, orchestrat
     assert done.returncode == 1
     assert f"memories {first}: is not here as the file has it" in done.stdout
     assert "1 differences" in done.stderr or "1 difference" in done.stderr
+
+
+@pytest.mark.timeout(180)
+def test_it_goes_on_when_the_database_restarts_and_when_an_older_one_is_restored(
+    own_server, start_mirror, tmp_path
+):
+    settings = own_server.settings
+    path = make(tmp_path / "u.db", UNIFIED, memories=[unified("m-1"), unified("gone")])
+
+    def here():
+        sql = "SELECT id FROM memory_entries WHERE deleted_at IS NULL"
+        return {an_id for (an_id,) in own_server.rows(sql)}
+
+    def brings(*memory_ids):
+        try:
+            return here() == set(memory_ids)
+        except psycopg.OperationalError:
+            return False  # it is just being replaced
+
+    assert run_command("migrate", **settings).returncode == 0
+    mirror, log = start_mirror(path, settings)
+    wait_until(lambda: brings("m-1", "gone"), 60)
+    done = run_command("backup", "--to", str(tmp_path / "backups"), **settings)
+    assert done.returncode == 0, done.stderr
+    backup = done.stdout.splitlines()[0]
+    own_server.restart("immediate")
+    extend(path, memories=[unified("m-2")])
+    execute(path, "DELETE FROM memories WHERE memory_id = 'gone'")
+    wait_until(lambda: brings("m-1", "m-2"), 60)
+    done = run_command("restore", "--replace", backup, **settings)
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: brings("m-1", "m-2"), 60)  # though nothing was written to the file
+    mirror.send_signal(signal.SIGTERM)
+    assert mirror.wait(30) == 0
+    assert "Traceback" not in log.read_text()
+    assert run_command("mirror_memories", str(path), "--compare", **settings).returncode == 0
 
 
 @pytest.mark.parametrize(

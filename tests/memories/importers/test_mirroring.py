@@ -1,6 +1,7 @@
 """A mirror: what the file holds after a while is what stands here, and nothing else is touched."""
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from threading import Event
 
@@ -16,10 +17,12 @@ from memories.importers.report import Report
 from memories.models import MemoryEntry, Relationship
 from memories.models import Revision as Kept
 from memories.services.forget import Deletion, forget_memories
+from memories.services.restore import restore_memories
 from memories.services.revise import Revision, revise_memories
 from tests.memories.importers.conftest import BERLIN
 from tests.memories.importers.stores import (
     UNIFIED,
+    add,
     execute,
     extend,
     make,
@@ -163,6 +166,44 @@ def test_a_file_that_lost_nearly_all_is_asked_about(tmp_path, round_of):
         round_of(path)
     assert MemoryEntry.objects.count() == 150
     assert round_of(path, deletes_many=True) == (0, 0, 140)
+
+
+def test_what_the_database_has_lost_comes_back_with_the_next_start(tmp_path, round_of):
+    path = make(tmp_path / "u.db", UNIFIED, memories=[unified("m-1"), unified("m-2")])
+    round_of(path)
+    MemoryEntry.all_objects.filter(id="m-1").hard_delete()
+    assert round_of(path) == (1, 0, 0)
+
+
+def test_what_had_gone_from_the_file_goes_from_another_database_too(tmp_path, round_of):
+    path = make(tmp_path / "u.db", UNIFIED, memories=[unified(f"m-{n}") for n in range(1, 4)])
+    round_of(path)
+    execute(path, "DELETE FROM memories WHERE memory_id = 'm-1'")
+    round_of(path)
+    restore_memories(["m-1"], datetime.now(UTC), "import")  # as a restored database has it
+    assert round_of(path) == (0, 0, 0)
+    with opened_state(tmp_path / "mirrors", path, "") as state:
+        state.complete("that from before the restore")
+    assert round_of(path) == (0, 0, 1)
+    assert texts() == {"content of m-2", "content of m-3"}
+
+
+def test_a_link_to_a_store_is_followed_into_its_wal(db, tmp_path):
+    path = talk(tmp_path / "s.db")
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with (
+        closing(sqlite3.connect(path)) as connection,
+        opened_state(tmp_path / "mirrors", link, "") as state,
+    ):
+        connection.execute("PRAGMA journal_mode = WAL")
+        follower = Follower(link, READING, state, Event(), False)
+        follower.bring_over(lambda rows: None)
+        assert not follower.has_changed()
+        add(connection, interactions=[turn(9)])
+        assert follower.has_changed()
+        assert follower.bring_over(lambda rows: None).new == 1
 
 
 def test_two_mirrors_of_one_file_are_refused(tmp_path, round_of):
