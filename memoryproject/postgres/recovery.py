@@ -123,9 +123,15 @@ class Recovery:
             yield
         finally:
             self.stop()
-            shutil.rmtree(self.work.data_dir)
+            self._remove()
             if self.work.socket_dir != self.work.run:
                 shutil.rmtree(self.work.socket_dir, ignore_errors=True)
+
+    def _remove(self) -> None:
+        """Without its marker the folder may hold the cluster that was to be laid aside: what is
+        left of that stays, and only an empty rest goes."""
+        if (self.work.data_dir / _UNFINISHED).exists() or not self.work.cluster.exists():
+            shutil.rmtree(self.work.data_dir)
 
     def unpack(self, base: Path) -> None:
         _extract(base / "base.tar.gz", self.work.cluster)
@@ -168,11 +174,12 @@ class Recovery:
     def archive_history(self, wal: Path) -> None:
         """Before the new timeline is written to: the next recovery must not begin the same one."""
         for path in (self.work.cluster / "pg_wal").glob("*.history"):
-            subprocess.run(
-                ["/bin/sh", SCRIPT, path, path.name, wal],
-                check=True,
-                capture_output=True,
-            )
+            command = ["/bin/sh", SCRIPT, path, path.name, wal]
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+            if done.returncode != 0:
+                raise ServerCannotRun(
+                    f"{path.name} cannot be archived in {wal}: {' '.join(done.stderr.split())}."
+                )
             self._account.take_over(wal / f"{path.name}.gz")
 
     def take_the_place(self) -> Path | None:
@@ -181,7 +188,7 @@ class Recovery:
         aside = None
         if self._layout.cluster.exists():
             _exchange(self.work.cluster, self._layout.cluster)
-            aside = self._layout.data_dir / f"postgres.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            aside = _aside_of(self._layout.data_dir)
             self.work.cluster.rename(aside)
         else:
             self.work.cluster.rename(self._layout.cluster)
@@ -217,6 +224,10 @@ class Recovery:
             if is_locked_exclusively(self.work.supervisor_lock):
                 return True  # it starts, or just ends
             raise ServerDidNotStart("The recovered server ended.") from error
+
+
+def _aside_of(data_dir: Path) -> Path:
+    return data_dir / f"postgres.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def _extract(archive: Path, folder: Path) -> None:
