@@ -20,7 +20,7 @@ from memories.backups.errors import BackupError
 from memories.backups.manifest import Manifest, encode_manifest, manifest_path
 from memories.backups.sealing import SUFFIX, seal
 from memories.backups.server import Server
-from memories.backups.streams import CountedWriter, Tell, sha256_of
+from memories.backups.streams import CountedWriter, Tell, forget_cached, sha256_of
 from memoryproject.postgres.files import flush_directory, flush_to_disk
 
 PREFIX = "memories-"
@@ -45,7 +45,7 @@ def database_size_bytes(server: Server) -> int:
 def make_backup(server: Server, folder: Path, recipients: list[Any], tell: Tell) -> Path:
     """The path of a new backup, encrypted where there are recipients. `tell` hears of each block.
 
-    It has its name only when it lies on the disk whole. Raises BackupError, OSError and
+    It has its name only when it lies on the disk whole, and was read back. Raises BackupError, OSError and
     psycopg.Error, and leaves nothing then.
     """
     make_folder(folder)
@@ -57,14 +57,18 @@ def make_backup(server: Server, folder: Path, recipients: list[Any], tell: Tell)
         [(snapshot,)] = connection.execute("SELECT pg_export_snapshot()").fetchall()
         dump = _dump(server, snapshot, file, recipients, tell)
         manifest = _describe(server, connection, dump, made_at, bool(recipients))
+        _check_what_was_written(dump)
         _name(dump, folder / name, manifest)
     return folder / name
 
 
-def check_what_was_written(path: Path, manifest: Manifest) -> None:
+def _check_what_was_written(dump: Dump) -> None:
     """Read the dump back. Raises BackupError where the disk gives back something else."""
-    if sha256_of(path, lambda size: None) != manifest.sha256:
-        raise BackupError(f"{path} reads otherwise than it was written: check the disk.")
+    forget_cached(dump.path)
+    if sha256_of(dump.path, lambda size: None) != dump.sha256:
+        raise BackupError(
+            f"The backup in {dump.path.parent} reads otherwise than it was written: check the disk."
+        )
 
 
 def make_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Files that are counted and hashed while they are read or written. Each block is told of."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,14 @@ class CountedReader:
         block = self.file.read(size_bytes)
         self.tell(len(block))
         return block
+
+
+def forget_cached(path: Path) -> None:
+    """So that the next reading is of the disk, and not of what the system remembers to have written
+    there. Where it cannot, nothing happens."""
+    if hasattr(os, "posix_fadvise"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sha256_of(path: Path, tell: Tell) -> str:

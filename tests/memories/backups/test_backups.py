@@ -18,11 +18,13 @@ import pytest
 from django.core.management import load_command_class
 
 from memories.backups.checking import check_file
+from memories.backups.dumping import make_backup
 from memories.backups.errors import BackupError
 from memories.backups.keeping import Keep, remove_older
 from memories.backups.manifest import encode_manifest, read_manifest
 from memories.backups.restoring import identities_for
-from memories.backups.server import find_program
+from memories.backups.server import Server, find_program
+from psycopg.conninfo import conninfo_to_dict
 from tests.acceptance.databases import EmbeddedServer
 from tests.acceptance.processes import REPOSITORY, environment, run_command, wait_until
 
@@ -114,6 +116,20 @@ def test_a_backup_tells_what_it_holds_and_restores(server, good):
     assert done.returncode == 0, done.stderr
     assert "5 searches" in done.stdout
     assert databases(server) == before
+
+
+def test_what_the_disk_gives_back_otherwise_gets_no_name(server, tmp_path):
+    parameters = conninfo_to_dict(server.address.dsn("memories"))
+    database = parameters.pop("dbname")
+
+    def spoil(size_bytes):
+        [partial] = tmp_path.glob(".memories-*.partial")
+        with partial.open("r+b") as file:
+            file.write(b"x")
+
+    with pytest.raises(BackupError, match="reads otherwise than it was written"):
+        make_backup(Server(database, parameters), tmp_path, [], spoil)
+    assert list(tmp_path.iterdir()) == []
 
 
 def copy_as_of(good, folder, hours_before):
