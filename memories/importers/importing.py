@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from memories.changes import rows
 from memories.importers.kept_memories import Placed, compare_memories, store_old, update_old
-from memories.importers.kept_profiles import compare_profiles, keep_profiles
+from memories.importers.kept_profiles import compare_profiles, keep_profiles, keys_that_differ
 from memories.importers.kept_sessions import compare_sessions, keep_sessions
 from memories.importers.kept_ties import PlacedTie, compare_ties, keep_ties
 from memories.importers.places import SOURCE_SESSION_TYPE, Place
@@ -68,6 +68,11 @@ class Import(Walk):
 
     def profiles(self, batch: Sequence[OldProfile]) -> None:
         self._count_seen([profile.table for profile in batch], compare_profiles(batch))
+        for profile, keys in zip(batch, keys_that_differ(batch), strict=True):
+            for key in keys:
+                row = f"{profile.row}: {key}"
+                found = "another value stands here"
+                self.source.note(profile.table, row, found, "left as it is: known here")
         if not self._writes:
             return
         for profile, refusal in zip(

@@ -37,6 +37,27 @@ def keep_profiles(batch: Sequence[OldProfile], at: datetime) -> list[str]:
     ]
 
 
+def keys_that_differ(batch: Sequence[OldProfile]) -> list[list[str]]:
+    """Of each, what the file and the profile here know, but not alike."""
+    return [
+        [
+            *_differing(profile.preferences, here.preferences),
+            *_differing(profile.profile_data, here.profile_data),
+        ]
+        for profile, here in zip(batch, get_profiles([p.user_id for p in batch]), strict=True)
+    ]
+
+
+def _differing(fields: Fields, here: msgspec.Raw) -> list[str]:
+    known = msgspec.json.decode(here, type=dict[str, msgspec.Raw])
+    both = ((key, fields[key], known[key]) for key in fields.keys() & known.keys())
+    return sorted(
+        key
+        for key, mine, theirs in both
+        if bytes(mine) != b"null" and msgspec.json.decode(mine) != msgspec.json.decode(theirs)
+    )
+
+
 def _seen(profile: OldProfile, here: ProfileSeen) -> Seen:
     if here.created_at is None:
         return MISSING

@@ -139,6 +139,9 @@ def test_profiles_come_over_and_never_overwrite(bring, tmp_path):
     path = make_json(tmp_path / "store", {"anna": profile, "bob": {"name": "Bob", "reminders": []}})
     brought = bring(path)
     assert (brought.format, brought.is_whole, brought.new) == ("profiles", True, 1)
+    [kept] = brought.findings
+    assert (kept["row"], kept["found"]) == ("anna: drink", "another value stands here")
+    assert kept["done"] == "left as it is: known here"
     anna = UserProfile.objects.get(user_id="anna")
     assert anna.preferences == {"drink": "coffee", "light": "dim"}
     assert anna.profile_data == {key: profile[key] for key in profile.keys() - {"preferences"}}
