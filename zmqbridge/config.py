@@ -3,6 +3,7 @@
 import math
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from memories.services.ages import Ages
@@ -51,6 +52,7 @@ class OrchestratorConfig:
     access_flush_seconds: float
     expire_seconds: float
     ages: Ages
+    erasures_dir: Path
     backup: BackupConfig
     slow_seconds: float = math.inf
     metrics_bind: tuple[str, int] | None = None  # host and port
@@ -91,4 +93,5 @@ def read_config(settings: Any, endpoints: tuple[str, ...] = ()) -> OrchestratorC
             archives=settings.WAL_ARCHIVE,
         ),
         ages=settings.AGES,
+        erasures_dir=settings.DATA_DIR / "erasures",
     )

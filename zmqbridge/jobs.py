@@ -15,6 +15,7 @@ from memories.services.access import log_accesses
 from memories.services.embedding import embed_tasks
 from memories.services.fill_active import ActiveFill
 from memories.services.forget import expire_memories
+from memories.services.proofs import ProofFile
 from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
 from zmqbridge.backup_job import BackupWork
@@ -134,7 +135,8 @@ def make_jobs(
 
     stopping = Event()
     index_build = IndexBuild()
-    purge = GivingWay(PurgeWork(config.ages), count_writes, count_waiting, stopping)
+    purge_work = PurgeWork(config.ages, ProofFile(config.erasures_dir))
+    purge = GivingWay(purge_work, count_writes, count_waiting, stopping)
     fill = ActiveFill()
     embed = GivingWay(
         lambda: embed_tasks() > 0 or fill.queue_some(), count_writes, count_waiting, stopping

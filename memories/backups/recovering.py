@@ -16,13 +16,13 @@ from memories.backups.archive import Base, choose_base, told
 from memories.backups.bases import verify_base
 from memories.backups.checking import check_migrations
 from memories.backups.content import measure_content
-from memories.backups.erasing import erase_again
+from memories.backups.erasing import erase_again, gather_proofs
 from memories.backups.errors import BackupError
-from memories.backups.server import Server
+from memories.backups.server import Server, in_one_line
 from memories.backups.trying import try_searches
-from memories.services.proofs import Proof
+from memories.services.proofs import Proof, ProofFile
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
-from memoryproject.postgres.launch import ServerAddress, read_options
+from memoryproject.postgres.launch import ServerAddress, ensure_running, leave, read_options
 from memoryproject.postgres.layout import Layout
 from memoryproject.postgres.recovery import Recovery, Target, out_of_use
 
@@ -57,6 +57,25 @@ def read_moment(text: str) -> datetime | None:
     if moment.tzinfo is None:
         raise BackupError(f"--to is {text!r}, which has no zone: add Z, or an offset as +02:00.")
     return moment.astimezone(UTC)
+
+
+def learn_of_erasures(settings: dict[str, Any], file: ProofFile) -> str:
+    """Write to the file whom the present cluster alone knows to be erased; it is about to go.
+
+    Returns why it cannot be asked, or "". Raises BackupError where the file is damaged.
+    """
+    layout, bin_dir = _embedded(settings)
+    if not layout.cluster.exists():
+        return ""
+    _, _, archive = read_options(settings["OPTIONS"])
+    try:
+        address = ensure_running(layout.data_dir, bin_dir, archive, linger_seconds=0)
+        gather_proofs(_server(address, settings["NAME"]), file)
+    except (ServerCannotRun, ServerDidNotStart, psycopg.Error) as error:
+        return in_one_line(error)
+    finally:
+        leave(layout.data_dir)
+    return ""
 
 
 def recover(
@@ -118,8 +137,7 @@ def _check(
 ) -> tuple[int, int, int, int]:
     """Rows, tables, searches, and owners erased again. Reads every row, so that a damaged page is
     found."""
-    parameters = conninfo_to_dict(address.dsn(database))
-    server = Server(database, {k: v for k, v in parameters.items() if k != "dbname"})
+    server = _server(address, database)
     with server.connect(database) as connection:
         names = connection.execute("SELECT app || '.' || name FROM django_migrations ORDER BY id")
         check_migrations([name for (name,) in names.fetchall()], "unknown")
@@ -127,6 +145,11 @@ def _check(
     rows = sum(table.rows for table in content.values())
     searches = try_searches(server, database)
     return rows, len(content), searches, erase_again(server, database, proofs)
+
+
+def _server(address: ServerAddress, database: str) -> Server:
+    parameters = conninfo_to_dict(address.dsn(database))
+    return Server(database, {k: v for k, v in parameters.items() if k != "dbname"})
 
 
 def _last_commit(log: str) -> datetime | None:

@@ -55,6 +55,7 @@ class Erasure:
     def steps(self) -> Iterator[None]:
         """Raises OSError, before anything is removed, where the proof cannot be written."""
         sync_file(self._proof_file)
+        self._proof_file.append()
         self.proof = begun_proof(self._owner.owner_id) or self._new_proof()
         heard_at = time.monotonic() + _HEARD_SECONDS
         self._remove_sessions()

@@ -97,10 +97,11 @@ def keep_in_table(proofs: Iterable[Proof]) -> None:
 
 def sync_file(file: ProofFile) -> None:
     """Write what the table knows and the file lacks: a crash may have come between the two, or
-    another machine has erased. Raises OSError where nothing can be written."""
+    another machine has erased. Raises OSError and ProofsUnreadable."""
     known = {proof.id: proof for proof in file.read()}
     found = map(proof_of, rows(SELECT_PROOFS))
-    file.append(proof for proof in found if is_news(proof, known.get(proof.id)))
+    if news := [proof for proof in found if is_news(proof, known.get(proof.id))]:
+        file.append(news)
 
 
 def is_news(proof: Proof, known: Proof | None) -> bool:

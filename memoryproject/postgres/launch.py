@@ -162,6 +162,16 @@ def _address_if_served(layout: Layout) -> ServerAddress | None:
         return None
 
 
+def leave(data_dir: Path) -> None:
+    """Be no client any more: our connections are closed. The server ends soon, if no other is."""
+    layout = Layout(data_dir.resolve())
+    with _mutex:
+        _sights.pop(data_dir, None)
+        share = _shares.pop(layout.data_dir, None)
+        if share is not None and share.process_id == os.getpid():
+            os.close(share.descriptor)
+
+
 def _read_address(layout: Layout) -> ServerAddress:
     return ServerAddress(
         host=str(layout.socket_dir),

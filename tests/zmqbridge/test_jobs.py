@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from memories.models import AgentState, EmbeddingModel, Orchestrator, Session
+from memories.models import AgentState, EmbeddingModel, Erasure, Orchestrator, Session
 from memories.services.embedding_models import has_index
+from memories.services.proofs import ProofFile
 from memories.services.sessions import owners_of_opened_sessions
 from memories.services.store import store_memories
 from tests.embedders import embed_all
@@ -87,7 +88,7 @@ def all_jobs():
     )
 
 
-def test_the_purge_drops_what_is_long_over_and_nothing_else(db):
+def test_the_purge_drops_what_is_long_over_and_nothing_else(db, tmp_path):
     long_ago, now = timezone.now() - timedelta(days=30), timezone.now()
     for instance, seen_at in (("gone", long_ago), ("here", now)):
         Orchestrator.objects.create(
@@ -104,8 +105,13 @@ def test_the_purge_drops_what_is_long_over_and_nothing_else(db):
             updated_at=long_ago,
             expires_at=expires_at,
         )
-    purge = PurgeWork(settings.AGES)
+    Erasure.objects.create(
+        id="e", owner_digest="d", counts={"sessions": 1}, erased_at=now, erased_by="another"
+    )
+    file = ProofFile(tmp_path)
+    purge = PurgeWork(settings.AGES, file)
     while purge():
         pass
+    assert [proof.id for proof in file.read()] == ["e"]
     assert [row.instance for row in Orchestrator.objects.all()] == ["here"]
     assert [state.agent_id for state in AgentState.objects.all()] == ["lives"]

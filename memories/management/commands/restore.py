@@ -22,7 +22,7 @@ from memories.backups.commands import (
     showing_bytes,
 )
 from memories.backups.erasing import RepeatedErasures, gather_proofs, read_proofs
-from memories.backups.recovering import read_moment, recover
+from memories.backups.recovering import learn_of_erasures, read_moment, recover
 from memories.backups.restoring import compare_content, fill_database, identities_for
 from memories.backups.scratch import scratch_database
 from memories.backups.server import Server, find_server
@@ -97,6 +97,12 @@ class Command(BaseCommand):
     def _recover(self, moment: str) -> None:
         with ending_in_one_sentence():
             until = read_moment(moment)
+            why_not = learn_of_erasures(connection.settings_dict, _proof_file())
+            if why_not:
+                self.stderr.write(
+                    f"The present server cannot be asked who was erased ({why_not}): what "
+                    f"{_proof_file().path} tells of is erased again."
+                )
             proofs = read_proofs(_proof_file())
             done = recover(connection.settings_dict, settings.ARCHIVE_DIR, until, proofs)
         last = f"{told(done.last_commit)}" if done.last_commit else "before the base backup's end"

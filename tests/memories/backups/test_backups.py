@@ -16,6 +16,7 @@ import psycopg
 import pyrage
 import pytest
 from django.core.management import load_command_class
+from psycopg.conninfo import conninfo_to_dict
 
 from memories.backups.checking import check_file
 from memories.backups.dumping import make_backup
@@ -24,7 +25,6 @@ from memories.backups.keeping import Keep, remove_older
 from memories.backups.manifest import encode_manifest, read_manifest
 from memories.backups.restoring import identities_for
 from memories.backups.server import Server, find_program
-from psycopg.conninfo import conninfo_to_dict
 from tests.acceptance.databases import EmbeddedServer
 from tests.acceptance.processes import REPOSITORY, environment, run_command, wait_until
 
