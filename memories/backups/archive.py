@@ -63,9 +63,10 @@ def _bases_in(archive: ClusterArchive) -> list[Base]:
     return [read_base(path.parent) for path in sorted(found)]
 
 
-def choose_base(directory: Path, until: datetime | None) -> Base:
-    """The last one before that moment. Raises BackupError where there is none."""
-    bases = list_bases(directory)
+def choose_base(directory: Path, until: datetime | None, system_id: int | None = None) -> Base:
+    """The last one before that moment, of that cluster or, where it has none, of the one that was
+    backed up last: two clusters share no WAL. Raises BackupError where there is none."""
+    bases = _of_one_cluster(list_bases(directory), str(system_id))
     if not bases:
         raise BackupError(
             f"There is no base backup in {directory}: `backup --base` makes one, and what was "
@@ -78,6 +79,12 @@ def choose_base(directory: Path, until: datetime | None) -> Base:
             "that can be recovered."
         )
     return before[-1]
+
+
+def _of_one_cluster(bases: list[Base], wanted: str) -> list[Base]:
+    names = [base.archive.folder.name for base in bases]
+    cluster = wanted if wanted in names or not names else names[-1]
+    return [base for base in bases if base.archive.folder.name == cluster]
 
 
 def remove_older_bases(newest: Base, keep: Keep) -> list[Path]:

@@ -45,8 +45,8 @@ def database_size_bytes(server: Server) -> int:
 def make_backup(server: Server, folder: Path, recipients: list[Any], tell: Tell) -> Path:
     """The path of a new backup, encrypted where there are recipients. `tell` hears of each block.
 
-    It has its name only when it lies on the disk whole, and was read back. Raises BackupError, OSError and
-    psycopg.Error, and leaves nothing then.
+    It has its name only when it lies on the disk whole, and was read back. Raises BackupError,
+    OSError and psycopg.Error, and leaves nothing then.
     """
     make_folder(folder)
     made_at = datetime.now(UTC)

@@ -21,6 +21,7 @@ from memories.backups.errors import BackupError
 from memories.backups.server import Server, in_one_line
 from memories.backups.trying import try_searches
 from memories.services.proofs import Proof, ProofFile
+from memoryproject.postgres.archiving import read_system_id
 from memoryproject.postgres.errors import ServerCannotRun, ServerDidNotStart
 from memoryproject.postgres.launch import ServerAddress, ensure_running, leave, read_options
 from memoryproject.postgres.layout import Layout
@@ -90,7 +91,8 @@ def recover(
     changes nothing then.
     """
     layout, bin_dir = _embedded(settings)
-    base = choose_base(archive_directory, until)
+    system_id = read_system_id(layout.cluster) if layout.cluster.exists() else None
+    base = choose_base(archive_directory, until, system_id)
     check_migrations(base.manifest.migrations, base.manifest.product_version)
     with _telling(), out_of_use(layout):
         recovery = Recovery(layout, bin_dir)

@@ -12,7 +12,7 @@ from memories.exports.errors import ExportError
 from memories.exports.tables import BY_KIND, FORMAT, VERSION, Table
 from memories.exports.writing import Header, LastLine
 
-_LINE_MAX_BYTES = 64 << 20
+_LINE_MAX_BYTES = 1 << 30  # of a text in PostgreSQL: every row that it wrote can be read
 _BATCH_ROWS = 500
 _BATCH_BYTES = 4 << 20
 

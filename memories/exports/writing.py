@@ -20,7 +20,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     owner_id: str
     user_id: str
     counts: dict[str, int]
-    left_out: str = "vectors, which are made again, and answers kept to recognise requests"
+    left_out: str = (
+        "vectors, which are made again unless clients gave them, "
+        "and answers kept to recognise requests"
+    )
 
 
 class End(msgspec.Struct, frozen=True):
@@ -38,6 +41,15 @@ def count_rows(owner: Owner) -> dict[str, int]:
         sql = f"SELECT count(*) FROM {table.name} WHERE owner_id = %s"
         [(found[table.kind],)] = rows(sql, [owner.owner_id])
     return found
+
+
+def count_given_vectors(owner: Owner) -> int:
+    """Those that no embedder makes again."""
+    sql = """
+        SELECT count(*) FROM embeddings v JOIN embedding_models e ON e.id = v.model_id
+        WHERE v.owner_id = %s AND e.kind = 'given'"""
+    [(count,)] = rows(sql, [owner.owner_id])
+    return int(count)
 
 
 def write_lines(

@@ -174,7 +174,7 @@ class Recovery:
     def archive_history(self, wal: Path) -> None:
         """Before the new timeline is written to: the next recovery must not begin the same one."""
         for path in (self.work.cluster / "pg_wal").glob("*.history"):
-            command = ["/bin/sh", SCRIPT, path, path.name, wal]
+            command = ["/bin/sh", str(SCRIPT), str(path), path.name, str(wal)]
             done = subprocess.run(command, capture_output=True, text=True, errors="replace")
             if done.returncode != 0:
                 raise ServerCannotRun(

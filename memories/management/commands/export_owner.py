@@ -12,7 +12,7 @@ from memories.exports.errors import ExportError
 from memories.exports.files import make_folder, stem_of, whole_files
 from memories.exports.page import write_page
 from memories.exports.snapshot import one_moment
-from memories.exports.writing import count_rows, write_lines
+from memories.exports.writing import count_given_vectors, count_rows, write_lines
 from memories.management.failures import told_in_one_sentence
 from memories.management.owner_arguments import add_owner_arguments, read_owner
 from memories.management.terminal import progress_bar
@@ -50,5 +50,11 @@ class Command(BaseCommand):
                 task = bar.add_task("exporting", total=sum(counts.values()))
                 end = write_lines(owner, counts, lines_file, lambda: bar.advance(task))
             write_page(owner, counts, page_file)
+            given = count_given_vectors(owner)
+        if given:
+            self.stderr.write(
+                f"{given} vectors that clients gave are not in it, and cannot be made again: keep "
+                "a backup, or what they were made from."
+            )
         told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         self.stdout.write(f"{lines}\n{page}\n{told}; checksum of the rows {end.sha256}")

@@ -5,14 +5,15 @@ import os
 import re
 import subprocess
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from memories.exports.reading import is_export
-from memories.models import EmbeddingTask, MemoryEntry
+from memories.exports.reading import batches_of, check_export, is_export
+from memories.models import EmbeddingModel, EmbeddingTask, MemoryEntry
 from memories.services.erase import Erasure
 from memories.services.find_owner import owner_of
 from memories.services.proofs import ProofFile
@@ -198,6 +199,27 @@ def test_a_full_disk_leaves_nothing(anna, tmp_path):
         assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_vectors_that_cannot_be_made_again_are_warned_of(anna, tmp_path, capsys):
+    export(tmp_path / "first")
+    assert "vectors" not in capsys.readouterr().err
+    EmbeddingModel.objects.update(kind="given")
+    export(tmp_path / "second")
+    assert "vectors that clients gave are not in it" in capsys.readouterr().err
+
+
+def test_a_row_of_many_megabytes_can_be_read_back(tmp_path):
+    path = tmp_path / "export"
+    lines = [
+        b'{"format":"memories-owner-export","version":1,"owner_id":"x","user_id":"","counts":{}}\n',
+        b'{"memory":{"content":"' + b"x" * (65 << 20) + b'"}}\n',
+    ]
+    digest = sha256(b"".join(lines)).hexdigest()
+    end = json.dumps({"end": {"lines": 2, "sha256": digest}}, separators=(",", ":"))
+    path.write_bytes(b"".join(lines) + end.encode() + b"\n")
+    assert check_export(path).counts == {}
+    assert [len(batch.rows) for batch in batches_of(path)] == [1]
 
 
 def test_an_export_is_told_by_its_content(tmp_path):
