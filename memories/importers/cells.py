@@ -74,6 +74,18 @@ class Cells:
             self.note(f"{column} is no time", "left out")
         return moment
 
+    def later_time(self, value: object, column: str, begin: datetime | None) -> datetime | None:
+        """As `time`, of what began then. One that cannot be read is that of its begin, which is
+        nearer than any other row's, or else the file's."""
+        if value is None or value == "":
+            return None
+        moment = read_time(value, self.source.zone)
+        if moment is not None:
+            return moment
+        done = "took that of its begin" if begin else "took the time when the file was last changed"
+        self.note(f"{column} is no time", done)
+        return begin or self.source.modified_at
+
     def fields(self, value: object, column: str) -> dict[str, msgspec.Raw]:
         """A JSON object's fields; what is none is kept as text under `raw`."""
         text = self.text(value, column)

@@ -90,14 +90,17 @@ class Contextual(JsonStore):
         is_text = isinstance(text, str)
         known = {"last_updated", "conversation_summary"} if is_text else {"last_updated"}
         rest = {key: value for key, value in told.items() if key not in known}
-        written_at = self.time_of(told, "last_updated")
+        begin, end = self._time_in(first), self._time_in(last)
+        written_at = cells.later_time(
+            msgspec.json.decode(told.get("last_updated", as_raw(None))), "last_updated", end
+        )
         return OldSession(
             "sessions",
             cells.row,
             self._name(clean_text(key).text),
             encode(rest),
-            self._time_in(first) or written_at,
-            written_at or self._time_in(last),
+            begin or self.time_of(told, "last_updated"),
+            written_at or end,
             summary=text if is_text else "",
         )
 

@@ -50,7 +50,16 @@ class EpisodicMemory(OldStore):
         "interactions": _INTERACTION,
         "episode_relationships": (*_TIE, *_ENDS),
     }
-    reads = frozenset({"episode_tags", "context_groups", "episode_context_groups"})
+    reads = {
+        "episode_tags": ("tag_id", "episode_id", "tag", "confidence"),
+        "context_groups": ("group_id", "name"),
+        "episode_context_groups": ("id", "episode_id", "group_id", "relevance_score"),
+    }
+    left_out = {
+        "context_groups": ("description", "created_at", "updated_at"),
+        "episode_context_groups": ("created_at",),
+        "episode_tags": ("created_at",),
+    }
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
@@ -162,7 +171,7 @@ class EpisodicMemory(OldStore):
             if pairs:
                 told[key] = {cells.text(name, key): plain(weight) for name, weight in pairs}
         started_at = read_time(row["start_time"], self.source.zone)
-        ended_at = cells.time(row["end_time"], "end_time")
+        ended_at = cells.later_time(row["end_time"], "end_time", started_at)
         return OldSession(
             "episodes",
             cells.row,

@@ -127,6 +127,11 @@ def told(placed: Placed) -> dict[str, Any]:
     }
 
 
+# Of the memory `m`: each change leaves a revision, and some of those are no longer there.
+LOST_REVISIONS = """(m.version > 1 AND m.version - 1 > (
+    SELECT count(*) FROM revisions l WHERE l.owner_id = m.owner_id AND l.memory_id = m.id))"""
+
+
 def _canonical(row: str, session_id: str, created_at: str) -> str:
     content = f"""CASE WHEN jsonb_typeof({row}.content -> 'metadata') = 'object'
         THEN {row}.content || jsonb_build_object('metadata',
@@ -136,11 +141,14 @@ def _canonical(row: str, session_id: str, created_at: str) -> str:
         {content}, {row}.tags, {row}.priority, {row}.expires_at)::text, 0)"""
 
 
-# What counts of a memory that another hand has changed is what it held before that.
+# What counts of a memory that another hand has changed is what it held before that. Where that is
+# purged (REVISION_DAYS), the memory counts as changed here, and as the same: nothing else is known.
 _COMPARE = f"""
-SELECT m.id, r.version IS NOT NULL,
+SELECT m.id, r.version IS NOT NULL OR before.is_lost,
     {_canonical("n", "n.session_id", "coalesce(n.created_at, m.created_at)")},
-    CASE WHEN r.version IS NULL THEN {_canonical("m", "m.session_id", "m.created_at")}
+    CASE WHEN before.is_lost
+            THEN {_canonical("n", "n.session_id", "coalesce(n.created_at, m.created_at)")}
+         WHEN r.version IS NULL THEN {_canonical("m", "m.session_id", "m.created_at")}
          ELSE {_canonical("r", "m.session_id", "m.created_at")} END
 FROM jsonb_to_recordset(%(told)s::jsonb) AS n (id text, owner_id uuid, session_id text,
     memory_type text, content jsonb, tags text[], priority int, expires_at timestamptz,
@@ -149,4 +157,5 @@ JOIN memory_entries m ON m.owner_id = n.owner_id AND m.id = n.id
 LEFT JOIN LATERAL (
     SELECT r.* FROM revisions r
     WHERE r.owner_id = m.owner_id AND r.memory_id = m.id AND r.changed_by <> '{CHANGED_BY}'
-    ORDER BY r.version LIMIT 1) r ON true"""
+    ORDER BY r.version LIMIT 1) r ON true
+CROSS JOIN LATERAL (SELECT {LOST_REVISIONS} AS is_lost) before"""

@@ -1,11 +1,13 @@
 """The old stores, and which of them a file is: told by its tables, never by its name."""
 
+import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from memories.importers.contextual import Contextual
 from memories.importers.episodic_memory import EpisodicMemory
@@ -22,6 +24,12 @@ from memories.importers.source import Source, open_copy
 from memories.importers.stores import OldStore
 from memories.importers.unified_memory import UnifiedMemory
 from memories.importers.values import clean_text
+from memoryproject.postgres.locks import (
+    locked_exclusively,
+    open_lock_file,
+    try_to_lock_exclusively,
+    unlock_and_close,
+)
 
 KINDS: tuple[type[OldStore], ...] = (
     SessionMemory,
@@ -32,13 +40,17 @@ KINDS: tuple[type[OldStore], ...] = (
     Jarvis,
     Profiles,
 )
+_PREFIX = "memories-import-"
+_LOCK = "lock"
+_MADE_SECONDS = 60  # within which a lock is held that was made
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 @contextmanager
 def opened(path: Path, zone: tzinfo, user: str, report: Report) -> Iterator[Source]:
     """The file as it is now, in a private copy that is gone afterwards. Raises ImportRefused."""
-    with TemporaryDirectory(prefix="memories-import-") as folder:
+    _remove_remains()
+    with TemporaryDirectory(prefix=_PREFIX) as folder, locked_exclusively(Path(folder) / _LOCK):
         snapshot = take_snapshot(path, Path(folder))
         if snapshot.is_sqlite:
             connection = open_copy(snapshot.path, path)
@@ -50,6 +62,23 @@ def opened(path: Path, zone: tzinfo, user: str, report: Report) -> Iterator[Sour
             yield Source(path, connection, snapshot.modified_at, zone, user, report)
         finally:
             connection.close()
+
+
+def _remove_remains() -> None:
+    """The copies of imports that were killed, which nobody holds any more."""
+    for lock in Path(gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError):  # of another account, or just gone
+            if time.time() - lock.stat().st_mtime > _MADE_SECONDS:
+                _remove_unless_held(lock)
+
+
+def _remove_unless_held(lock: Path) -> None:
+    descriptor = open_lock_file(lock)
+    try:
+        if try_to_lock_exclusively(descriptor):
+            shutil.rmtree(lock.parent)
+    finally:
+        unlock_and_close(descriptor)
 
 
 def recognise(source: Source, wanted: str = "") -> list[OldStore]:
@@ -68,16 +97,23 @@ def recognise(source: Source, wanted: str = "") -> list[OldStore]:
 
 def _note_unknown(source: Source, stores: list[OldStore]) -> None:
     """What an assistant may have added to its store."""
-    known: dict[str, set[str]] = {}
+    read: dict[str, set[str]] = {}
+    left_out: dict[str, set[str]] = {}
     for store in stores:
-        for table, columns in store.counted.items():
-            known.setdefault(table, set()).update(columns)
-    read = known.keys() | {table for store in stores for table in store.reads}
+        for table, columns in (*store.counted.items(), *store.reads.items()):
+            read.setdefault(table, set()).update(columns)
+        for table, columns in store.left_out.items():
+            left_out.setdefault(table, set()).update(columns)
     for table, found in source.tables.items():
         if table not in read:
             source.note(table, "", f"an unknown table of {source.count(table)} rows", "left out")
-        for column in sorted(found - known.get(table, found)):
+            continue
+        without_place = found & left_out.get(table, set()) - read[table]
+        for column in sorted(found - read[table] - without_place):
             source.note(table, "", f"the unknown column {column}", "left out")
+        for column in sorted(without_place):
+            if count := source.count_filled(table, column):
+                source.note(table, "", f"the column {column}, in {count} rows", "left out")
 
 
 def _wanted(wanted: str) -> str:

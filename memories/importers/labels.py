@@ -21,6 +21,13 @@ class LabelTables:
     member_label_id: str
     word: str
 
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Those that are read, or tell a row, by table."""
+        return {
+            self.labels: (self.label_id, "name"),
+            self.members: ("id", "memory_id", self.member_label_id),
+        }
+
     def beside(self, source: Source) -> Beside:
         """The names of each memory's labels, to be asked in the order of the memories' rowids."""
         if not source.has(self.labels, self.members):

@@ -40,7 +40,11 @@ class MemoryManager(OldStore):
     name = "manager"
     needs = {"memory_entries": frozenset({"memory_id", "content"})}
     counted = {"memory_entries": _COLUMNS, "memory_relationships": (*_TIE, *_ENDS)}
-    reads = frozenset({_CATEGORIES.labels, _CATEGORIES.members})
+    reads = _CATEGORIES.columns()
+    left_out = {
+        "memory_categories": ("description", "created_at", "updated_at"),
+        "memory_category_assignments": ("relevance_score", "created_at"),
+    }
     volatile = ("access_count", "last_accessed")
 
     def __init__(self, source: Source) -> None:

@@ -17,7 +17,7 @@ from memories.errors import MemoriesError
 from memories.importers.errors import TooManyVanished
 from memories.importers.importing import Import
 from memories.importers.json_tables import TABLES as JSON_TABLES
-from memories.importers.kept_memories import Placed, told
+from memories.importers.kept_memories import LOST_REVISIONS, Placed, told
 from memories.importers.kept_ties import PlacedTie
 from memories.importers.mirror_state import MirrorState
 from memories.importers.rows import OldTie
@@ -90,12 +90,13 @@ class Mirror(Import):
                 restore_memories([_id_of(key) for key in keys], datetime.now(UTC), CHANGED_BY)
 
     def _check_vanished(self) -> None:
-        vanished, known = self._state.count_vanished(self._memory)
-        if vanished >= _MANY and vanished * 2 > known and not self._asked.deletes_many:
-            raise TooManyVanished(
-                f"{vanished} of {known} memories have vanished from {self.source.path} at once. "
-                "None was deleted here: if that is right, say --delete-many."
-            )
+        for kind, word in ((self._memory, "memories"), (self._tie, "relationships")):
+            vanished, known = self._state.count_vanished(kind)
+            if vanished >= _MANY and vanished * 2 > known and not self._asked.deletes_many:
+                raise TooManyVanished(
+                    f"{vanished} of {known} {word} have vanished from {self.source.path} at once. "
+                    "None was deleted here: if that is right, say --delete-many."
+                )
 
     def _forget(self) -> None:
         for keys in self._vanished(self._memory):
@@ -140,11 +141,14 @@ def still_here(state: MirrorState) -> Iterator[str]:
 
 
 def _changed_here(ids: Sequence[str]) -> set[str]:
-    """By another hand than an import or a mirror."""
+    """By another hand than an import or a mirror, or by one that is no longer known."""
     names = names_of(ids)
     found = rows(
-        "SELECT DISTINCT memory_id FROM revisions"
-        " WHERE owner_id = ANY(%s) AND memory_id = ANY(%s) AND changed_by <> %s",
+        f"""
+        SELECT m.id FROM memory_entries m
+        WHERE m.owner_id = ANY(%s) AND m.id = ANY(%s) AND ({LOST_REVISIONS} OR EXISTS (
+            SELECT FROM revisions r WHERE r.owner_id = m.owner_id AND r.memory_id = m.id
+                AND r.changed_by <> %s))""",
         [list({name.owner_id for name in names.values()}), list(names), CHANGED_BY],
     )
     return {an_id for (an_id,) in found}

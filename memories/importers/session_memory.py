@@ -54,13 +54,14 @@ class SessionMemory(OldStore):
         metadata: object,
     ) -> OldSession:
         cells = self.cells("sessions", an_id or rowid)
+        began_at = read_time(created_at, self.source.zone)
         return OldSession(
             "sessions",
             cells.row,
             self._name(an_id, user),
             encode(cells.fields(metadata, "metadata")),
-            read_time(created_at, self.source.zone),
-            cells.time(last_active, "last_active"),
+            began_at,
+            cells.later_time(last_active, "last_active", began_at),
         )
 
     def _recovered(self) -> Iterator[OldSession]:

@@ -85,6 +85,10 @@ class Source:
             return 0
         return int(next(self.rows(f'SELECT count(*) FROM "{table}"'))[0])
 
+    def count_filled(self, table: str, column: str) -> int:
+        sql = f"""SELECT count(*) FROM "{table}" WHERE "{column}" <> ''"""
+        return int(next(self.rows(sql))[0])
+
     def unheard(self) -> "Source":
         """The same, for a second look at what is noted elsewhere."""
         return replace(self, report=Report())

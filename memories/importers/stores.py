@@ -14,14 +14,17 @@ class OldStore:
 
     `needs`: the tables, and of each the columns, without which it is not this kind. `counted`:
     the tables of which each row becomes something, with the columns that are read. `reads`: the
-    other tables that it knows. `volatile`: keys of `content.metadata` that the old store counts up
-    whenever a memory is read; a difference there is none.
+    other tables that it knows, with theirs. `left_out`: columns that it knows and has no place
+    for, by table; they are told of where they hold something. `volatile`: keys of
+    `content.metadata` that the old store counts up whenever a memory is read; a difference there
+    is none.
     """
 
     name: ClassVar[str]
     needs: ClassVar[Mapping[str, frozenset[str]]]
     counted: ClassVar[Mapping[str, tuple[str, ...]]]
-    reads: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    left_out: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     volatile: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, source: Source) -> None:

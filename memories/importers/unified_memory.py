@@ -22,7 +22,6 @@ _TIE = (
     "relationship_type",
     "strength",
     "created_at",
-    "updated_at",
 )
 _GROUPS = LabelTables(
     owners="memories",
@@ -53,7 +52,12 @@ class UnifiedMemory(OldStore):
     name = "unified"
     needs = {"memories": frozenset({"memory_id", "content"})}
     counted = {"memories": (*_COLUMNS, "parent_id"), "memory_relationships": _TIE}
-    reads = frozenset({_GROUPS.labels, _GROUPS.members})
+    reads = _GROUPS.columns()
+    left_out = {
+        "memory_relationships": ("updated_at",),
+        "context_groups": ("description", "created_at", "updated_at"),
+        "memory_group_mappings": ("created_at",),
+    }
     volatile = ("access_count", "last_accessed_at")
 
     def __init__(self, source: Source) -> None:

@@ -97,8 +97,14 @@ def _unified(path):
             unified("k", content="latin"),
             unified("l", expires_at="never"),
         ],
-        memory_relationships=[tie, tie | {"target_memory_id": "b", "created_at": 1709283600}],
-        context_groups=[{"id": 1, "name": "home"}, {"id": 2, "name": "empty"}],
+        memory_relationships=[
+            tie,
+            tie | {"target_memory_id": "b", "created_at": 1709283600, "updated_at": 1709283601},
+        ],
+        context_groups=[
+            {"id": 1, "name": "home", "description": "at home"},
+            {"id": 2, "name": "empty"},
+        ],
         memory_group_mappings=[
             {"memory_id": "a", "group_id": 1},
             {"memory_id": "gone", "group_id": 1},
@@ -151,7 +157,7 @@ def _manager(path):
         memory_relationships=[tie, tie | {"target_memory_id": 2}],
         memory_categories=[{"category_id": 1, "name": "tea"}, {"category_id": 2, "name": "none"}],
         memory_category_assignments=[
-            {"memory_id": 1, "category_id": 1},
+            {"memory_id": 1, "category_id": 1, "relevance_score": 0.5},
             {"memory_id": 99, "category_id": 1},
         ],
     )
@@ -284,6 +290,8 @@ memories.parent_id g | an end of the relationship does not exist
 memories.relationships h | an end of the relationship does not exist
 memory_group_mappings 2 | its memory or group does not exist
 context_groups 2 | the group has no memory
+context_groups  | the column description, in 1 rows
+memory_relationships  | the column updated_at, in 1 rows
 """,
     "episodic": """
 episodes 2 | context is no JSON object
@@ -307,8 +315,10 @@ memory_entries 7 | invalid UTF-8 in content
 memory_relationships 1 | an end of the relationship does not exist
 memory_category_assignments 2 | its memory or category does not exist
 memory_categories 2 | the category has no memory
+memory_category_assignments  | the column relevance_score, in 1 rows
 """,
     "contextual": """
+sessions porch | last_updated is no time
 sessions porch | its time is missing or cannot be read
 sessions  | the session has no id
 entries anna[1] | U+0000 in the value

@@ -8,6 +8,7 @@ import pytest
 
 from memories.changes import rows
 from memories.models import MemoryEntry, Session
+from memories.models import Revision as Kept
 from memories.services.revise import Revision, revise_memories
 from tests.memories.importers.stores import (
     SESSION,
@@ -277,6 +278,50 @@ def test_a_memory_that_was_changed_here_stays_so(bring, tmp_path, told):
         "left as it is: it was changed here as well",
         "updated",
     ]
+
+
+def test_an_edit_whose_revision_was_purged_stays(bring, tmp_path):
+    path = make(tmp_path / "store", UNIFIED, memories=[unified("a")])
+    bring(path)
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    revise_memories([Revision("a", now, content_json=b'{"text":"by hand"}', changed_by="anna")])
+    Kept.objects.all().delete()
+    execute(path, "UPDATE memories SET content = 'in the file'")
+    assert bring(path).is_whole
+    assert MemoryEntry.objects.get().text == "by hand"
+
+
+def test_what_an_import_and_a_deletion_changed_still_counts_as_the_files(bring, tmp_path):
+    path = make(tmp_path / "store", UNIFIED, memories=[unified("a")])
+    bring(path)
+    for text in ("second", "third"):
+        execute(path, "UPDATE memories SET content = ?", text)
+        assert bring(path).tallies["memories"].updated == 1
+        assert MemoryEntry.objects.get().text == text
+
+
+def test_the_end_of_a_session_that_cannot_be_read_is_its_begin(bring, tmp_path, told):
+    path = make(tmp_path / "store", SESSION, sessions=[session_row(last_active="never")])
+    [finding] = bring(path).findings
+    assert (finding["found"], finding["done"]) == (
+        "last_active is no time",
+        "took that of its begin",
+    )
+    session = Session.objects.get()
+    assert session.updated_at == session.created_at
+
+
+def test_columns_that_have_no_place_here_are_told_where_they_hold_something(bring, tmp_path, told):
+    groups = [{"id": 1, "name": "home", "description": "at home"}]
+    mappings = [{"memory_id": "a", "group_id": 1}]
+    path = make(
+        tmp_path / "store",
+        UNIFIED,
+        memories=[unified("a")],
+        context_groups=groups,
+        memory_group_mappings=mappings,
+    )
+    assert told(bring(path)) == [("context_groups", "", "the column description, in 1 rows")]
 
 
 def test_a_memory_that_was_deleted_here_stays_so(bring, tmp_path):

@@ -168,6 +168,22 @@ def test_a_file_that_lost_nearly_all_is_asked_about(tmp_path, round_of):
     assert round_of(path, deletes_many=True) == (0, 0, 140)
 
 
+def test_ties_that_vanish_nearly_all_are_asked_about(tmp_path, round_of):
+    ties = [
+        {"source_memory_id": "m-1", "target_memory_id": "m-2", "relationship_type": f"t{n}"}
+        for n in range(120)
+    ]
+    memories = [unified("m-1"), unified("m-2")]
+    path = make(tmp_path / "u.db", UNIFIED, memories=memories, memory_relationships=ties)
+    round_of(path)
+    execute(path, "DELETE FROM memory_relationships")
+    with pytest.raises(ImportRefused, match="120 of 120 relationships"):
+        round_of(path)
+    assert Relationship.objects.count() == 120
+    round_of(path, deletes_many=True)
+    assert not Relationship.objects.exists()
+
+
 def test_what_the_database_has_lost_comes_back_with_the_next_start(tmp_path, round_of):
     path = make(tmp_path / "u.db", UNIFIED, memories=[unified("m-1"), unified("m-2")])
     round_of(path)

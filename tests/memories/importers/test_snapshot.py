@@ -1,16 +1,22 @@
 """A file that its owner has open is copied whole, and left as it is."""
 
+import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from memories.importers.errors import ImportRefused
+from memories.importers.kinds import opened
+from memories.importers.report import Report
 from memories.importers.snapshot import take_snapshot
 from memories.models import MemoryEntry
+from memoryproject.postgres.locks import locked_exclusively
+from tests.memories.importers.conftest import BERLIN
 from tests.memories.importers.stores import extend, talk, turn
 
 
@@ -122,3 +128,23 @@ def test_a_link_is_followed_to_the_wal(bring, store, tmp_path):
     with writer(store, "idle"):
         bring(link)
     assert MemoryEntry.objects.filter(text="in the WAL").exists()
+
+
+def test_the_copies_of_killed_imports_go_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = {}
+    for name in ("killed", "at-work", "just-made"):
+        made[name] = tmp_path / f"memories-import-{name}"
+        made[name].mkdir()
+        (made[name] / "lock").touch()
+        if name != "just-made":
+            os.utime(made[name] / "lock", (0, 0))
+    path = talk(tmp_path / "store")
+    with (
+        locked_exclusively(made["at-work"] / "lock"),
+        opened(path, BERLIN, "", Report()),
+    ):
+        assert [name for name, folder in made.items() if folder.exists()] == [
+            "at-work",
+            "just-made",
+        ]
