@@ -1,9 +1,11 @@
 """The load generator: sends prepared requests from processes of its own and times the replies.
 
-Bodies are made before the clock runs, and of a reply only its status and request_id are decoded,
-so that it takes as little as it can of the cores it shares with the server. Called by scenarios.
+It shares its cores with the server, and takes as little of them as it can: bodies are made before
+the clock runs, of a reply only status and request_id are decoded, times go into lists of their
+final length, and no collector of cycles runs meanwhile. Called by scenarios and by the floors.
 """
 
+import gc
 import multiprocessing
 import select
 import time
@@ -18,6 +20,8 @@ import zmq
 _START_SECONDS = 120
 _REPLY_SECONDS = 60
 _PROCESSES = multiprocessing.get_context("spawn")
+# Plain numbers: pyzmq computes its enums anew at each call.
+_NOW, _READABLE = int(zmq.NOBLOCK), int(zmq.POLLIN)
 
 
 class Prepared(NamedTuple):
@@ -31,13 +35,14 @@ class Prepared(NamedTuple):
 @dataclass(slots=True)
 class Timed:
     """What one client, or all of them, saw: when it began and ended, and how long each action
-    took. `failures`: the first bodies that were no success."""
+    took. `failures`: the first bodies that were no success; `cpu_seconds`: its own."""
 
     began: float
     ended: float
     seconds: dict[str, list[float]]
     failures: list[bytes]
     failed: int = 0
+    cpu_seconds: float = 0
 
     def rate(self) -> float:
         return sum(map(len, self.seconds.values())) / (self.ended - self.began)
@@ -84,6 +89,7 @@ def run_clients(run: Callable[..., Timed], arguments: Sequence[tuple[Any, ...]])
     for each in timed:
         whole.failures += each.failures
         whole.failed += each.failed
+        whole.cpu_seconds += each.cpu_seconds
         for action, seconds in each.seconds.items():
             whole.seconds.setdefault(action, []).extend(seconds)
     return whole
@@ -104,9 +110,9 @@ def wait_for_all() -> float:
 
 
 class _Peer:
-    """A DEALER and what it has heard so far."""
+    """A DEALER, the requests it is to send, and when each was sent and answered."""
 
-    def __init__(self, endpoint: str, wanted: str) -> None:
+    def __init__(self, endpoint: str, requests: Sequence[Prepared], wanted: str) -> None:
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVTIMEO, _REPLY_SECONDS * 1000)
@@ -114,73 +120,96 @@ class _Peer:
         self.socket.setsockopt(zmq.RCVHWM, 0)
         self.socket.connect(endpoint)
         self.descriptor = int(self.socket.getsockopt(zmq.FD))
+        self.heard = 0
         self._wanted = wanted
-        self._since: dict[str, tuple[str, float]] = {}
-        self.timed = Timed(0, 0, {}, [])
+        self._requests = requests
+        self._bodies = [request.body for request in requests]
+        self._places = {request.request_id: place for place, request in enumerate(requests)}
+        self._sent = [0.0] * len(requests)
+        self._seconds = [-1.0] * len(requests)
+        self._failures: list[bytes] = []
+        self._failed = 0
         self._greet()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
 
-    def send(self, request: Prepared, since: float) -> None:
-        self._since[request.request_id] = request.action, since
-        self.socket.send_multipart((b"", request.body), copy=True)
+    def begin(self) -> float:
+        self._began = wait_for_all()
+        self._cpu_began = time.process_time()
+        return self._began
+
+    def send(self, place: int, since: float) -> None:
+        """One frame, as the Python client does: without the empty one of a REQ socket."""
+        self._sent[place] = since
+        self.socket.send(self._bodies[place], _NOW)
 
     def hear(self, flags: int = 0) -> None:
-        body = self.socket.recv_multipart(flags)[-1]
+        """Raises zmq.Again where there is no reply."""
+        body = self.socket.recv(flags)
         now = time.perf_counter()
         reply = _decode(body)
-        action, since = self._since.pop(reply.request_id)
-        self.timed.seconds.setdefault(action, []).append(now - since)
+        place = self._places[reply.request_id]
+        self._seconds[place] = now - self._sent[place]
+        self.heard += 1
         if reply.status != self._wanted:
-            self.timed.failed += 1
-            if len(self.timed.failures) < 3:
-                self.timed.failures.append(body[:500])
+            self._failed += 1
+            if len(self._failures) < 3:
+                self._failures.append(body[:500])
 
     def is_heard(self) -> bool:
         """Whether a reply is there now."""
-        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & _READABLE)
 
-    def unanswered(self) -> int:
-        return len(self._since)
+    def end(self) -> Timed:
+        """What has no answer by now has failed."""
+        ended, cpu_seconds = time.perf_counter(), time.process_time() - self._cpu_began
+        gc.enable()
+        seconds: dict[str, list[float]] = {}
+        for request, taken in zip(self._requests, self._seconds, strict=True):
+            if taken >= 0:
+                seconds.setdefault(request.action, []).append(taken)
+        failed = self._failed + len(self._requests) - self.heard
+        return Timed(self._began, ended, seconds, self._failures, failed, cpu_seconds)
 
     def _greet(self) -> None:
         """The connection stands before the clock runs."""
-        self.socket.send_multipart((b"", b'{"action":"ping","request_id":"ping"}'))
-        self.socket.recv_multipart()
+        self.socket.send(b'{"action":"ping","request_id":"ping"}')
+        self.socket.recv()
 
 
 def _closed_loop(endpoint: str, requests: Sequence[Prepared], in_flight: int, wanted: str) -> Timed:
-    peer = _Peer(endpoint, wanted)
-    peer.timed.began = wait_for_all()
-    for request in requests[:in_flight]:
-        peer.send(request, time.perf_counter())
-    for request in requests[in_flight:]:
+    peer = _Peer(endpoint, requests, wanted)
+    peer.begin()
+    count = len(requests)
+    for place in range(min(in_flight, count)):
+        peer.send(place, time.perf_counter())
+    for place in range(in_flight, count):
         peer.hear()
-        peer.send(request, time.perf_counter())
-    while peer.unanswered():
+        peer.send(place, time.perf_counter())
+    while peer.heard < count:
         peer.hear()
-    peer.timed.ended = time.perf_counter()
-    return peer.timed
+    return peer.end()
 
 
 def _open_loop(endpoint: str, requests: Sequence[Prepared], at: Sequence[float]) -> Timed:
-    peer = _Peer(endpoint, "success")
-    start = peer.timed.began = wait_for_all()
-    for request, due in zip(requests, at, strict=True):
+    peer = _Peer(endpoint, requests, "success")
+    start = peer.begin()
+    for place, due in enumerate(at):
         while (left := start + due - time.perf_counter()) > 0:
             _hear_for(peer, left)
-        peer.send(request, start + due)
+        peer.send(place, start + due)
     deadline = time.perf_counter() + _REPLY_SECONDS
-    while peer.unanswered() and time.perf_counter() < deadline:
+    while peer.heard < len(requests) and time.perf_counter() < deadline:
         _hear_for(peer, 0.1)
-    peer.timed.failed += peer.unanswered()
-    peer.timed.ended = time.perf_counter()
-    return peer.timed
+    return peer.end()
 
 
 def _hear_for(peer: _Peer, seconds: float) -> None:
     """Take all replies that are there; else wait for the next one, or until the time is up."""
     if peer.is_heard():
         while peer.is_heard():
-            peer.hear(zmq.NOBLOCK)
+            peer.hear(_NOW)
     else:
         # ZeroMQ's own poll counts whole milliseconds, too coarse for 500 requests a second.
         select.select([peer.descriptor], [], [], seconds)

@@ -77,7 +77,10 @@ def echo_server() -> Iterator[str]:
 def measure_floors(bench: Bench) -> Iterator[Figure]:
     _make_session(bench.served.database)
     yield figure_of(ECHO, _echo_requests(bench, 3000, 1), in_flight=1)
-    yield figure_of(ECHO_PIPELINED, _echo_requests(bench, 40_000, 256), in_flight=256)
+    pipelined = _echo_requests(bench, 40_000, 256)
+    yield figure_of(ECHO_PIPELINED, pipelined, in_flight=256)
+    own = 1e6 * pipelined.cpu_seconds / len(pipelined.all_seconds())
+    yield Figure("load generator, processor time a request", "µs", value=own)
     yield figure_of(COMMIT, _commits(bench, 1, 1, 1500), "rows", in_flight=1)
     yield figure_of(COMMIT_MANY, _commits(bench, _PROCESSES, _THREADS, 8000), "rows", in_flight=32)
     batches = run_clients(_insert_batches, [(bench.served.database, bench.count(60))])

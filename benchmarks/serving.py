@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from memoryproject.postgres.layout import Layout
 
 ROOT = Path(__file__).resolve().parent.parent
 _END_SECONDS = 30
+AS_SHIPPED = ("manage.py",)
+WITHOUT_EMBEDDING = ("-m", "benchmarks.without_embedding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,16 @@ def orchestrator(environment: Mapping[str, str] | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def serving(environment: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """`environment` adds settings."""
+def serving(
+    environment: Mapping[str, str] | None = None, program: Sequence[str] = AS_SHIPPED
+) -> Iterator[Served]:
+    """`environment` adds settings; `program` runs in place of the orchestrator as shipped."""
     folder = Path(tempfile.mkdtemp(prefix="memories-bench-"))
     folder.chmod(0o755)  # the embedded server may run under another account
     settings = {"DATABASE_URL": "", **os.environ, "DATA_DIR": str(folder), **(environment or {})}
     try:
         start = time.perf_counter()
-        with _running(settings) as process:
+        with _running(settings, program) as process:
             endpoint = _endpoint(process)
             seconds = time.perf_counter() - start
             database = settings.get("DATABASE_URL") or ensure_running(folder).dsn("memories")
@@ -72,18 +76,21 @@ def serving(environment: Mapping[str, str] | None = None) -> Iterator[Served]:
 @contextmanager
 def another(served: Served, environment: Mapping[str, str]) -> Iterator[str]:
     """A second orchestrator on the same database, with other settings; yields its endpoint."""
-    with beside(served, environment) as other:
-        yield other.endpoint
+    with beside(served, environment) as second:
+        yield second.endpoint
 
 
 @contextmanager
 def beside(
-    served: Served, environment: Mapping[str, str], log: IO[bytes] | None = None
+    served: Served,
+    environment: Mapping[str, str],
+    program: Sequence[str] = AS_SHIPPED,
+    log: IO[bytes] | None = None,
 ) -> Iterator[Served]:
-    """A second orchestrator on the same database, with other settings; `log` takes its lines."""
+    """The same, with all that is known of it; `log` takes its lines."""
     settings = {**served.environment, **environment}
     start = time.perf_counter()
-    with _running(settings, log) as process:
+    with _running(settings, program, log) as process:
         endpoint = _endpoint(process)
         seconds = time.perf_counter() - start
         yield Served(endpoint, process.pid, served.database, settings, seconds)
@@ -91,10 +98,10 @@ def beside(
 
 @contextmanager
 def _running(
-    environment: Mapping[str, str], log: IO[bytes] | None = None
+    environment: Mapping[str, str], program: Sequence[str], log: IO[bytes] | None = None
 ) -> Iterator["subprocess.Popen[str]"]:
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "run_orchestrator", "--bind", "tcp://127.0.0.1:0"],
+        [sys.executable, *program, "run_orchestrator", "--bind", "tcp://127.0.0.1:0"],
         cwd=ROOT,
         env=dict(environment),
         stdout=subprocess.PIPE,

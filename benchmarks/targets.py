@@ -6,6 +6,7 @@ from statistics import median
 
 from benchmarks import floors
 from benchmarks.figures import Figure
+from benchmarks.scenarios.mixed_day import ACTIONS, WITH_EMBEDDER, WITHOUT_EMBEDDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ TARGETS = (
     Target(_OWNERS_ONE, "p95", _SEARCH_ONE, required=3),
     Target(_OWNERS_MANY, "rate", _SEARCH_MANY, required=0.33),
     *(
-        Target(f"mixed day, {action}", "p99", strong=20)
-        for action in ("read", "create", "search", "update")
+        Target(f"{day}, {action}", "p99", strong=20)
+        for day in (WITH_EMBEDDER, WITHOUT_EMBEDDER)
+        for action in ACTIONS
     ),
 )

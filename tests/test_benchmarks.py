@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import zmq
 
-from benchmarks import filtered_recall, growth
+from benchmarks import filtered_recall, growth, ranking_lab, retrieval
 from benchmarks.driver import Timed, closed_loop, open_loop
 from benchmarks.figures import Figure, figure_of
 from benchmarks.load import LARGE_USER, load, share_tags, unit_vectors
+from benchmarks.processes import cpu_seconds, cpu_seconds_of_threads, nearest, sampling
 from benchmarks.report import beyond_guard, failures
 from benchmarks.scenarios.searches import skewed
 from benchmarks.scenarios.steady import growth_an_hour
@@ -27,6 +28,7 @@ from memories.changes import rows
 from memories.models import Embedding, EmbeddingTask, MemoryEntry
 from memories.services.embedding_models import drop_index, serving
 from memories.services.filters import Filter, Scope
+from memories.services.ranking import Candidates, scale_of
 from memories.services.search import Query, SearchType, search_memories
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,6 +112,18 @@ def test_a_ratio_is_taken_within_each_round():
     assert target.value(rounds) == 3
 
 
+def test_processor_time_of_threads_is_read():
+    process_id = os.getpid()
+    with sampling(lambda: cpu_seconds_of_threads(process_id), 0.02) as samples:
+        until = time.thread_time() + 0.2
+        while time.thread_time() < until:
+            pass
+    began, ended = nearest(samples, 0), nearest(samples, time.perf_counter())
+    thread = str(threading.get_native_id())
+    assert 0.1 <= ended[thread] - began[thread] < 0.5
+    assert cpu_seconds(process_id) >= ended[thread]
+
+
 def test_the_growth_of_memory_is_that_after_the_warm_up():
     warming = [(second, 100.0 + 10 * second) for second in range(30)]
     steady = [(second, 400.0 + second / 60) for second in range(30, 100)]
@@ -172,6 +186,58 @@ def test_exact_recall_is_of_what_passes_the_filter():
     assert filtered_recall._recall(scores, np.array([1, 3])) == 0.5
     many = np.linspace(0, 1, 100, dtype=np.float32)
     assert filtered_recall._recall(many, np.arange(88, 98)) == pytest.approx(0.8)
+
+
+def dialogue_of(right_by_words, questions=3):
+    """Four memories; the words point at the first, the vectors at the second, and the answer is
+    the first one or the second."""
+    zeros, none = np.zeros(4), np.full(4, -1)
+    candidates = Candidates(
+        session=np.zeros(4, np.int64),
+        previous=none,
+        next=none,
+        mask=np.array([1, 0, 0, 0]),
+        words=np.full(4, 10.0),
+        characters=np.full(4, 60.0),
+        asks=np.zeros(4, bool),
+        named=np.zeros(4, bool),
+        priority=np.full(4, 5.5),
+        age_days=zeros,
+        vector_scores=np.array([-1.0, 1.0, 0.0, 0.0]),
+    )
+    scale = scale_of(candidates.mask, candidates.words, 1)
+    evidence = [0 if right_by_words else 1]
+    return ranking_lab.Dialogue(
+        "talk", [ranking_lab.Asked(candidates, scale, evidence)] * questions
+    )
+
+
+def test_weights_are_chosen_on_the_dialogues_that_are_named():
+    lab = ranking_lab.Lab([dialogue_of(True), dialogue_of(False)])
+    by_words, by_vectors = (lab.choose([place]) for place in (0, 1))
+    assert lab.qualities(by_words)[0].mrr == lab.qualities(by_vectors)[1].mrr == 1
+    assert by_words.lexical > by_vectors.lexical
+    assert ranking_lab.told(by_vectors)
+
+
+def test_held_out_dialogues_are_judged_by_the_weights_of_the_others():
+    table = retrieval.held_out(ranking_lab.Lab([dialogue_of(True), dialogue_of(True)]))
+    assert table.row_count == 2 * 2 + 6
+
+
+def test_dialogues_with_one_question_or_none_are_reported():
+    assert retrieval.questions_of(retrieval.Stored("silent", [], {}, "")) == []
+    [told] = retrieval.questions_of(
+        retrieval.Stored(
+            "short",
+            [{"text": "who?", "evidence": ["1", "lost"]}, {"text": "?", "evidence": []}],
+            {"1": "mem-1"},
+            "",
+        )
+    )
+    assert told.evidence == ["mem-1"]
+    one = [retrieval.Answered(1, [0], 0.1)]
+    assert retrieval.report(dict.fromkeys(retrieval.SEARCH_TYPES, one)).row_count == 4
 
 
 def test_few_of_many_owners_ask_the_most():

@@ -57,6 +57,7 @@ GROUPS = {
             "delete": Scenario(measure_deletes),
             "batch_read": Scenario(measure_pages),
             "keyword_search": Scenario(search_of("keyword")),
+            "mixed_day_of_words": Scenario(measure_mixed_day, quick=False),
             "footprint": Scenario(measure_footprint, quick=False),
             "steady": Scenario(measure_steady, named=True),
         },

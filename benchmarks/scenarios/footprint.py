@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchmarks.bench import Bench
 from benchmarks.driver import closed_loop
 from benchmarks.figures import Figure
-from benchmarks.scenarios.steady import resident_megabytes
+from benchmarks.processes import resident_megabytes
 
 _TABLES = ("memory_entries", "embeddings")
 
