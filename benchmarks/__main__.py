@@ -5,7 +5,6 @@ python -m benchmarks [--quick] [--only NAME ...] [--rows N] [--json FILE] [--plo
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from benchmarks.figures import Figure
 from benchmarks.floors import echo_server, measure_floors
 from benchmarks.report import as_json, beyond_guard, failures, table_of, write_json
 from benchmarks.scenarios import GROUPS, Group, Scenario
-from benchmarks.serving import serving
+from benchmarks.serving import end_what_was_started, serving
 
 _QUICK_SCALE = 0.1
 _LARGE_OWNER, _QUICK_LARGE_OWNER = 10_000, 2_000
@@ -27,8 +26,7 @@ _LARGE_OWNER, _QUICK_LARGE_OWNER = 10_000, 2_000
 
 def main() -> None:
     options = _options()
-    # So that what was started ends as well, and its folder goes.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
+    end_what_was_started()
     console = Console(width=None if sys.stdout.isatty() else 150)
     loads = [os.getloadavg()[0]]
     rounds: dict[str, list[Figure]] = {}

@@ -35,7 +35,7 @@ from benchmarks.load import (
     unit_vectors,
 )
 from benchmarks.report import machine, write_json
-from benchmarks.serving import serving
+from benchmarks.serving import end_what_was_started, serving
 from memories import ids
 from memories.services.vectors import SAMPLE_SIZE, Sample
 from zmqbridge.client import Client
@@ -277,6 +277,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
+    end_what_was_started()
     console = Console(width=None if sys.stdout.isatty() else 140)
     made = run(options.rows, options.queries)
     measured = list(track(made, "filters", total=len(filters()), console=console))

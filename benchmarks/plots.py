@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from benchmarks import floors
@@ -35,6 +36,7 @@ _THROUGHPUTS = (
     ("update", "update, {} in flight"),
 )
 _IN_FLIGHT = (1, 16, 256)
+_MIXED_DAY_P99_MS = 20
 
 
 def draw_all(report: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -58,6 +60,7 @@ def draw_lines(
         style = "o-" if place < len(_COLOURS) else "o--"
         axes.plot(*zip(*points, strict=True), style, color=colour, label=name)
     axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    _count_plainly(axes.xaxis, axes.yaxis)
     axes.set_title(title)
     return _save(figure, path)
 
@@ -66,8 +69,19 @@ def _canvas() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _label(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _count_plainly(*axes: Axis) -> None:
+    """1 000 in place of a power of ten."""
+    for axis in axes:
+        axis.set_major_formatter(lambda number, _: f"{number:,.10g}")
 
 
 def _save(figure: Figure, path: Path) -> Path:
@@ -87,6 +101,7 @@ def _draw_latencies(axes: Axes, figures: Figures) -> bool:
             figures[name]["percentiles_ms"][:100], range(100), style, color=colour, label=name
         )
     axes.set(xscale="log", xlabel="milliseconds", ylabel="% of requests answered within")
+    _count_plainly(axes.xaxis)
     axes.set_title("Latency, one request at a time")
     return bool(known)
 
@@ -104,6 +119,7 @@ def _draw_throughput(axes: Axes, figures: Figures) -> bool:
         if name in figures:
             axes.axhline(figures[name]["rate"], linestyle=style, color="#888888", label=name)
     axes.set(xscale="log", yscale="log", xlabel="requests in flight", ylabel="requests a second")
+    _count_plainly(axes.yaxis)
     axes.set_xticks(_IN_FLIGHT, [str(count) for count in _IN_FLIGHT])
     axes.set_title("Throughput against requests in flight")
     return drawn
@@ -115,10 +131,12 @@ def _draw_mixed_day(axes: Axes, figures: Figures) -> bool:
         heights = [figures[f"mixed day, {action}"]["percentiles_ms"][percent] for action in known]
         places = [index + (place - 1) * 0.26 for index in range(len(known))]
         axes.bar_label(
-            axes.bar(places, heights, 0.25, color=colour, label=f"p{percent}"), fmt="%.1f"
+            axes.bar(places, heights, 0.25, color=colour, label=f"p{percent}"), fmt=_label
         )
+    axes.axhline(_MIXED_DAY_P99_MS, linestyle="--", color="#888888", label="target of p99")
     axes.set_xticks(range(len(known)), known)
     axes.set(yscale="log", ylabel="milliseconds from when it was due")
+    _count_plainly(axes.yaxis)
     axes.set_title("A mixed day at 500 requests a second")
     return bool(known)
 

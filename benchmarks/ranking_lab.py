@@ -190,11 +190,11 @@ class Reader:
         entries = list(self._entries(memory_ids))
         index.change([], entries, len(entries))
         vectors = self._embedder.embed_queries([text for text, _ in questions])
-        asked = [
+        asked = (
             self._asked(index, text, vector, evidence)
             for (text, evidence), vector in zip(questions, vectors, strict=True)
-        ]
-        return Dialogue(name, asked)
+        )
+        return Dialogue(name, [each for each in asked if each.evidence])
 
     def _asked(
         self, index: OwnerIndex, text: str, vector: Vectors, evidence: Sequence[str]

@@ -23,18 +23,20 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 import numpy as np
+import psycopg
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from benchmarks.ranking_lab import PLAIN, RRF_K, Lab, Quality, Reader, by_reciprocal_ranks, told
 from benchmarks.report import write_json
-from benchmarks.serving import Served, another, serving
+from benchmarks.serving import Served, another, end_what_was_started, serving
 from memories.services.weights import Weights
 from zmqbridge.client import Client
 
 CUTS = (5, 10, 20)
 SEARCHED = 100
+_EMBEDDED_SECONDS = 1800
 SEARCH_TYPES = ("keyword", "semantic", "hybrid")
 _QUALITIES = [*(f"recall@{cut}" for cut in CUTS), "MRR"]
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop"}
@@ -87,6 +89,16 @@ def store(client: Client, dialogue: dict[str, Any]) -> Stored:
         memory_of[turn["id"]] = client.create(text, session_id=sessions[name]).memory_id
     session = next(iter(sessions.values()), "")
     return Stored(dialogue["name"], dialogue.get("questions") or [], memory_of, session)
+
+
+def wait_for_vectors(served: Served) -> None:
+    """Until all turns have theirs: a search waits for them too, but not for ever."""
+    deadline = time.monotonic() + _EMBEDDED_SECONDS
+    with psycopg.connect(served.database, autocommit=True) as connection:
+        while connection.execute("SELECT 1 FROM embedding_tasks LIMIT 1").fetchone():
+            if time.monotonic() > deadline:
+                sys.exit(f"Turns still lacked their vector after {_EMBEDDED_SECONDS} seconds.")
+            time.sleep(0.2)
 
 
 def questions_of(dialogue: Stored) -> list[Question]:
@@ -207,6 +219,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
+    end_what_was_started()
     if not options.dialogues.exists():
         sys.exit(f"{options.dialogues} is not there; name a file of dialogues in the form above.")
     dialogues = json.loads(options.dialogues.read_text())
@@ -219,6 +232,7 @@ def main() -> None:
             stored = [store(client, dialogue) for dialogue in track(dialogues, console=console)]
         if not any(map(questions_of, stored)):
             sys.exit(f"{options.dialogues} asks nothing whose evidence is among the turns.")
+        wait_for_vectors(served)
         results = {kind: measure(served.endpoint, stored, kind) for kind in SEARCH_TYPES}
         for name in Weights.__dataclass_fields__ if options.ablate else ():
             with another(served, {"SEARCH_WEIGHTS": f"{name}=0"}) as endpoint:

@@ -46,6 +46,11 @@ class Served:
         )
 
 
+def end_what_was_started() -> None:
+    """Have SIGTERM unwind this process, so that what it started ends and its folder goes."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
+
+
 @contextmanager
 def orchestrator(environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yields the endpoint; `environment` adds settings."""

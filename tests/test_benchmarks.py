@@ -19,6 +19,8 @@ from benchmarks.figures import Figure, figure_of
 from benchmarks.load import LARGE_USER, load, share_tags, unit_vectors
 from benchmarks.processes import cpu_seconds, cpu_seconds_of_threads, nearest, sampling
 from benchmarks.report import beyond_guard, failures
+from benchmarks.rivals import __main__ as rivals
+from benchmarks.rivals import calling, recalling
 from benchmarks.scenarios.searches import skewed
 from benchmarks.scenarios.steady import growth_an_hour
 from benchmarks.targets import TARGETS, Target
@@ -138,6 +140,14 @@ def test_cost_against_rows_is_drawn_for_what_was_measured(tmp_path):
     assert growth.points_of({1000: figures, 10: {}}, "create, 1 in flight") == [(1000, 1.0)]
 
 
+def test_growth_is_that_of_the_most_rows_to_the_fewest():
+    name = "create, 1 in flight"
+    runs = {rows: {name: {"percentiles_ms": [ms] * 101}} for rows, ms in ((10, 2.0), (99, 3.0))}
+    assert growth.growth_of(runs) == {name: 1.5}
+    assert growth._verdict(name, {name: 1.5}) == "1.50, ≤ 1.5 met"
+    assert growth._verdict(name, {name: 1.6}).endswith("missed")
+
+
 @pytest.fixture
 def indexed(transactional_db, trial):
     """A model whose index, which no test would roll back, goes with it."""
@@ -254,6 +264,11 @@ def test_vectors_of_the_loader_gather_around_centres():
     assert np.median(nearest) > 0.4
 
 
+def run_alone(command):
+    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=110)
+
+
 @pytest.mark.acceptance
 def test_filters_of_every_share_are_searched_and_compared():
     measured = list(filtered_recall.run(rows=400, query_count=2, environment=ALONE))
@@ -263,13 +278,67 @@ def test_filters_of_every_share_are_searched_and_compared():
     assert len(measured) > 15
 
 
+def test_each_scenario_and_round_of_rivals_has_memories_of_its_own():
+    work = calling.Work(rivals.make_work(count=240, recall=0, rounds=2) | {"endpoint": ""})
+    creating = (
+        calling.ROW,
+        calling.ROW_MANY,
+        calling.VECTOR,
+        calling.VECTOR_MANY,
+        calling.BATCHES,
+        calling.READ_NEW,
+    )
+    texts = [m[1] for name in creating for number in (0, 1) for m in work.part(name, number)]
+    assert len(texts) == len(set(texts)) == 240
+    batched = [memory for batch in work.batches(0) for memory in batch]
+    assert sorted(batched) == sorted(work.part(calling.BATCHES, 0))
+    assert all(len({owner for owner, _, _ in batch}) == 1 for batch in work.batches(0))
+
+
+def test_recall_of_rivals_is_by_owner():
+    memories = [["some", "", vector] for vector in ([1, 0], [0.8, 0.6], [0, 1])]
+    memories += [["most", "", [1, 0]], ["few", "", [0, 1]]]
+    queries = [[owner, "", [1, 0]] for owner in recalling.SHARES]
+    told = {"found": [[3], [0, 1], []], "sampled": {"some": [0, 1, 2], "most": [3], "few": [4]}}
+    found = recalling.recalls(told, memories, queries)
+    assert found["the same by plain cosines, 14.8%"]["recall"] == 1
+    assert found["the same by plain cosines, 5.0%"]["recall"] == pytest.approx(2 / 3)
+    assert found["recall@10, owner of 1.3%"]["recall"] == 0
+
+
+def test_rivals_are_told_as_multiples():
+    of_row = {
+        "this orchestrator": {"rounds": [{"rate": 100, "p50": 1}, {"rate": 300, "p50": 3}]},
+        "mem0": {"rounds": [{"rate": 50, "p50": 9}]},
+        "other": {"rounds": [{"error": "away"}]},
+    }
+    told = rivals._with_ratios(of_row)
+    assert told["mem0"]["ours_to_it"] == 4
+    assert told["other"] == {"error": "away"}
+
+
+@pytest.mark.acceptance
+def test_rivals_are_asked_by_turns(tmp_path):
+    result = tmp_path / "result.json"
+    command = [sys.executable, "-m", "benchmarks.rivals", "--memories=60", "--recall=0"]
+    command += ["--rounds=1", f"--json={result}", "--only", "this orchestrator"]
+    command += ["a commit each, REP"]
+    run_alone(command)
+    scenarios = json.loads(result.read_text())["scenarios"]
+    assert scenarios[calling.ROW]["a commit each, REP"]["ours_to_it"] > 0
+    assert set(scenarios[calling.HYBRID]) == {"this orchestrator"}
+    errors = [
+        figures for row in scenarios.values() for figures in row.values() if "error" in figures
+    ]
+    assert errors == []
+
+
 @pytest.mark.acceptance
 def test_a_run_measures_its_scenarios_and_floors(tmp_path):
     result = tmp_path / "result.json"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--rounds=1", "--rows=1000"]
     command += ["--only", "batch_read", f"--json={result}"]
-    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=110)
+    run_alone(command)
     report = json.loads(result.read_text())
     assert {name for name in report["figures"] if not name.startswith("floor")} == {
         "batch_read of 50 ids",

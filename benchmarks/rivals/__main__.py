@@ -1,20 +1,20 @@
 """Other stores beside this one: same server, texts and vectors, an environment of its own for each.
 
-    python -m benchmarks.rivals [--memories N] [--environments DIR]
+    python -m benchmarks.rivals [--memories 2000] [--recall 10000] [--rounds 2] [--json FILE]
 
-The environments are made at the first run and kept. Each rival is a program in this folder that
-reads the work from a file, does it against a database of its own, and prints its figures as JSON.
+The environments are made at the first run and kept. Each rival is a program in this folder, with a
+database of its own on the same server. They are asked by turns: one scenario of each before the
+next one, in the second round in the opposite order. The callers are threads of one process.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import venv
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import quote
 
@@ -25,77 +25,150 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import unit_vectors
-from benchmarks.serving import ROOT, serving
+from benchmarks.report import machine, write_json
+from benchmarks.rivals import recalling
+from benchmarks.rivals.calling import RECALL, SCENARIOS
+from benchmarks.rivals.programs import OURS, RIVALS, Program, running
+from benchmarks.serving import ROOT, end_what_was_started, serving
 from benchmarks.workload import Talk
 
-_HERE = Path(__file__).resolve().parent
-_OWNERS = 20
-_QUERIES = 300
 DIMENSION = 384
+_OWNERS = 20
+_QUERIES = 200
+_RECALL_QUERIES = 20  # of each owner
 
-# name -> (program, what its environment needs; None: the one that runs this)
-_RIVALS: dict[str, tuple[str, list[str] | None]] = {
-    "this orchestrator": ("ours", None),
-    "a commit each, REP": ("plain_rep", None),
-    "LangGraph PostgresStore": (
-        "langgraph_store",
-        ["langgraph-checkpoint-postgres==3.2.0", "psycopg[binary,pool]"],
-    ),
-    "mem0": ("mem0_store", ["mem0ai==2.2.1", "psycopg[binary,pool]", "openai"]),
-}
+Figures = dict[str, Any]
+Results = dict[str, dict[str, Figures]]  # by scenario, then by store
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rivals")
-    parser.add_argument("--memories", type=int, default=2000)
-    parser.add_argument("--environments", type=Path, default=ROOT / "var" / "rivals")
-    parser.add_argument("--only", nargs="+", choices=list(_RIVALS), metavar="NAME")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    results: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder, serving({"EMBEDDER": "given"}) as served:
-        work = Path(folder) / "work.json"
-        work.write_text(json.dumps(_work(options.memories) | {"endpoint": served.endpoint}))
-        for name in options.only or _RIVALS:
-            program, packages = _RIVALS[name]
-            with console.status(name), _database(served.database, program) as address:
-                python = _python(options.environments / program, packages)
-                results[name] = _run(python, program, address, work)
-    console.print(_table(results))
+    options = _options()
+    end_what_was_started()
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    chosen = [rival for rival in RIVALS if rival.name in (options.only or _NAMES)]
+    work = make_work(options.memories, options.recall, options.rounds)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rivals-")))
+        served = stack.enter_context(serving({"EMBEDDER": "given"}))
+        file = folder / "work.json"
+        file.write_text(json.dumps(work | {"endpoint": served.endpoint}))
+        programs: dict[str, Program] = {}
+        status = stack.enter_context(console.status("starting"))
+        for rival in chosen:
+            status.update(f"starting {rival.name}")
+            address = stack.enter_context(_database(served.database, rival.program))
+            started = running(rival, options.environments, address, file)
+            programs[rival.name] = stack.enter_context(started)
+        results = measure(programs, work, status.update)
+    console.print(table_of(results, [rival.name for rival in chosen]))
+    console.print("p50 in ms in brackets; x how many times as quick this orchestrator is.")
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+        write_json(options.json, {"machine": machine(), "scenarios": results})
 
 
-def _work(count: int) -> dict[str, Any]:
-    """`memories`: owner, text, vector; `queries`: the same."""
+_NAMES = [rival.name for rival in RIVALS]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.rivals", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--memories", type=int, default=2000)
+    parser.add_argument(
+        "--recall", type=int, default=10_000, help="memories that recall is measured in; 0: not"
+    )
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--environments", type=Path, default=ROOT / "var" / "rivals")
+    parser.add_argument("--only", nargs="+", choices=_NAMES, metavar="NAME")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    return parser.parse_args()
+
+
+def make_work(count: int, recall: int, rounds: int) -> dict[str, Any]:
+    """Memories and queries as [owner, text, vector]. No text twice: stores embed by the text."""
     talk = Talk(seed=21)
-    vectors = unit_vectors(count, DIMENSION, seed=21)
-    near = vectors[:_QUERIES] + unit_vectors(_QUERIES, DIMENSION, seed=22) / 2
-    near /= np.linalg.norm(near, axis=1, keepdims=True)
     return {
-        "memories": [
-            [_owner(number), talk.text(), vector.tolist()] for number, vector in enumerate(vectors)
-        ],
-        "queries": [
-            [_owner(number), talk.query(), vector.tolist()] for number, vector in enumerate(near)
-        ],
+        "rounds": rounds,
+        "memories": _given([f"owner-{n % _OWNERS}" for n in range(count)], talk, seed=21),
+        "queries": _given([f"owner-{n % _OWNERS}" for n in range(_QUERIES)], talk, seed=10**9),
+        "recall_memories": _given(recalling.owners(recall), talk, seed=23),
+        "recall_queries": _given(
+            [owner for owner in recalling.SHARES for _ in range(_RECALL_QUERIES)] if recall else [],
+            talk,
+            seed=10**9 + 1,
+        ),
     }
 
 
-def _owner(number: int) -> str:
-    return f"owner-{number % _OWNERS}"
+def _given(owners: Sequence[str], talk: Talk, seed: int) -> list[list[Any]]:
+    vectors = unit_vectors(len(owners), DIMENSION, seed)
+    return [
+        [owner, f"{talk.text()} ({seed}, {number})", np.round(vector, 6).tolist()]
+        for number, (owner, vector) in enumerate(zip(owners, vectors, strict=True))
+    ]
 
 
-def _python(folder: Path, packages: list[str] | None) -> str:
-    if packages is None:
-        return sys.executable
-    python = folder / "bin" / "python"
-    if not (folder / "made").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-        (folder / "made").touch()
-    return str(python)
+def measure(
+    programs: Mapping[str, Program], work: Mapping[str, Any], say: Any = lambda _: None
+) -> Results:
+    results: Results = {}
+    for round_number in range(work["rounds"]):
+        order = list(programs.items())[:: -1 if round_number % 2 else 1]
+        for scenario in SCENARIOS:
+            if scenario == RECALL and (round_number or not work["recall_memories"]):
+                continue
+            for name, program in order:
+                if scenario not in program.scenarios:
+                    continue
+                say(f"round {round_number + 1}: {scenario}: {name}")
+                told = program.measure(scenario, round_number)
+                for row, figures in _rows(scenario, told, work).items():
+                    results.setdefault(row, {}).setdefault(name, {"rounds": []})
+                    results[row][name]["rounds"].append(figures)
+    return {row: _with_ratios(of_row) for row, of_row in results.items()}
+
+
+def _rows(scenario: str, told: Figures, work: Mapping[str, Any]) -> Mapping[str, Figures]:
+    if scenario == RECALL and "error" not in told:
+        return recalling.recalls(told, work["recall_memories"], work["recall_queries"])
+    return {scenario: told}
+
+
+def _with_ratios(of_row: dict[str, Figures]) -> dict[str, Figures]:
+    """The medians over the rounds, and how many times as quick as each the orchestrator is."""
+    middle: dict[str, Figures] = {}
+    for name, kept in of_row.items():
+        rounds = [each for each in kept["rounds"] if "error" not in each]
+        errors = [each["error"] for each in kept["rounds"] if "error" in each]
+        middle[name] = {"error": errors[0]} if errors else _medians(rounds)
+    ours = middle.get(OURS.name, {}).get("rate")
+    for name, figures in middle.items():
+        if ours and name != OURS.name and "rate" in figures:
+            figures["ours_to_it"] = round(ours / figures["rate"], 2)
+    return middle
+
+
+def _medians(rounds: Sequence[Figures]) -> Figures:
+    return {key: median(each[key] for each in rounds) for key in rounds[0]}
+
+
+def table_of(results: Results, names: Sequence[str]) -> Table:
+    table = Table("a second (p50 ms)", *names)
+    table.columns[0].no_wrap = True
+    for row, of_row in results.items():
+        table.add_row(row, *(_cell(of_row.get(name)) for name in names))
+    return table
+
+
+def _cell(figures: Figures | None) -> str:
+    if not figures:
+        return "-"
+    if "error" in figures:
+        return f"failed: {figures['error'][:60]}"
+    if "recall" in figures:
+        return f"{figures['recall']:.2f}"
+    ratio = f" x{figures['ours_to_it']:.2f}" if "ours_to_it" in figures else ""
+    return f"{figures['rate']:,.0f} ({figures['p50']:.2f}){ratio}"
 
 
 @contextmanager
@@ -110,28 +183,6 @@ def _database(server: str, name: str) -> Iterator[str]:
         host = quote(str(parts["host"]), safe="")
         yield f"postgresql://{user}:{password}@{host}:{parts['port']}/{database}"
         connection.execute(f"DROP DATABASE {database} WITH (FORCE)")
-
-
-def _run(python: str, program: str, address: str, work: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [python, _HERE / f"{program}.py", address, work],
-        env={"PYTHONPATH": str(ROOT), "MEM0_TELEMETRY": "False", "HOME": str(work.parent)},
-        cwd=work.parent,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return figures
-
-
-def _table(results: dict[str, dict[str, Any]]) -> Table:
-    names = list(dict.fromkeys(name for figures in results.values() for name in figures))
-    table = Table("a second (p50 ms)", *results)
-    for name in names:
-        cells = [figures.get(name) for figures in results.values()]
-        table.add_row(name, *(f"{c['rate']:,.0f} ({c['p50']:.2f})" if c else "-" for c in cells))
-    return table
 
 
 if __name__ == "__main__":

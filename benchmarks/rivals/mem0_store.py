@@ -1,13 +1,12 @@
 """mem0 with pgvector and without a language model (`infer=False`). Keeps a text, its vector and
 metadata, and a history in SQLite; no recognition of repeats, no sessions, no typed content."""
 
+import calling
 from mem0 import Memory
-from timing import read_work, say, timed
 
-address, work = read_work()
-memories, queries = work["memories"], work["queries"]
-vectors = {text: vector for _, text, vector in memories + queries}
-dimension = len(queries[0][2])
+address, work = calling.read_work()
+vectors = work.vectors()
+dimension = len(next(iter(vectors.values())))
 
 
 class GivenVectors:
@@ -18,24 +17,31 @@ class GivenVectors:
         return [vectors[text] for text in texts]
 
 
-local = {"lmstudio_base_url": "http://127.0.0.1:9/v1"}
-memory = Memory.from_config(
-    {
-        "vector_store": {
-            "provider": "pgvector",
-            "config": {
-                "connection_string": address,
-                "collection_name": "memories",
-                "embedding_model_dims": dimension,
-                "hnsw": True,
+def open_memory(collection):
+    local = {"lmstudio_base_url": "http://127.0.0.1:9/v1"}
+    memory = Memory.from_config(
+        {
+            "vector_store": {
+                "provider": "pgvector",
+                "config": {
+                    "connection_string": address,
+                    "collection_name": collection,
+                    "embedding_model_dims": dimension,
+                    "hnsw": True,
+                    "minconn": 2,
+                    "maxconn": calling.CALLERS,
+                },
             },
-        },
-        "llm": {"provider": "lmstudio", "config": local},
-        "embedder": {"provider": "lmstudio", "config": local | {"embedding_dims": dimension}},
-        "history_db_path": "history.db",
-    }
-)
-memory.embedding_model = GivenVectors()
+            "llm": {"provider": "lmstudio", "config": local},
+            "embedder": {"provider": "lmstudio", "config": local | {"embedding_dims": dimension}},
+            "history_db_path": f"{collection}.db",
+        }
+    )
+    memory.embedding_model = GivenVectors()
+    return memory
+
+
+memory = open_memory("memories")
 ids = []
 
 
@@ -43,14 +49,57 @@ def add(each):
     owner, text, _ = each
     added = memory.add(text, user_id=owner, infer=False)
     ids.append(added["results"][0]["id"])
+    return ids[-1]
 
 
-def search(query):
+def add_batch(batch):
+    said = [{"role": "user", "content": text} for _, text, _ in batch]
+    added = memory.add(said, user_id=batch[0][0], infer=False)
+    ids.extend(each["id"] for each in added["results"])
+
+
+def search(query, top_k=calling.SEARCHED, of=memory):
     # Not asserted to find: the index is searched before the filter, and may leave nothing over.
-    memory.search(query[1], filters={"user_id": query[0]}, top_k=5, threshold=0.0)
+    return of.search(query[1], filters={"user_id": query[0]}, top_k=top_k, threshold=0.0)
 
 
-figures = {"create": timed(add, memories[: len(memories) // 4])}
-figures["read"] = timed(memory.get, ids)
-figures["search by meaning"] = timed(search, queries)
-say(figures)
+def recall(_):
+    """Filled by its vector store's own bulk insert: one by one it would take ten minutes."""
+    big = open_memory("recall")
+    for start in range(0, len(work.recall_memories), 500):
+        some = work.recall_memories[start : start + 500]
+        big.vector_store.insert(
+            vectors=[vector for _, _, vector in some],
+            payloads=[
+                {"user_id": owner, "data": text, "place": start + place}
+                for place, (owner, text, _) in enumerate(some)
+            ],
+            ids=[f"00000000-0000-4000-8000-{start + place:012d}" for place in range(len(some))],
+        )
+    found = []
+    for query in work.recall_queries:
+        results = search(query, 10, big)["results"]
+        found.append([int(each["id"][-12:]) for each in results])
+    return {"found": found}
+
+
+calling.serve(
+    {
+        calling.VECTOR: lambda n: calling.timed(add, work.part(calling.VECTOR, n)),
+        calling.VECTOR_MANY: lambda n: calling.timed(
+            add, work.part(calling.VECTOR_MANY, n), calling.CALLERS
+        ),
+        calling.BATCHES: lambda n: calling.timed(
+            add_batch, work.batches(n), each=work.batch_size(n)
+        ),
+        calling.READ_NEW: lambda n: calling.timed(
+            memory.get, work.part(calling.READ_NEW, n), prepare=add
+        ),
+        calling.READ_LATER: lambda n: calling.timed(memory.get, ids),
+        calling.READ_AGAIN: lambda n: calling.timed(memory.get, ids),
+        calling.READ_MANY: lambda n: calling.timed(memory.get, ids, calling.CALLERS),
+        calling.SEARCH: lambda n: calling.timed(search, work.queries),
+        calling.SEARCH_MANY: lambda n: calling.timed(search, work.queries, calling.CALLERS),
+        calling.RECALL: recall,
+    }
+)

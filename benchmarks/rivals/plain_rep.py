@@ -7,9 +7,9 @@ import multiprocessing
 import secrets
 import threading
 
+import calling
 import psycopg
 import zmq
-from timing import CALLERS, read_work, say, timed
 
 _TABLES = """
 CREATE TABLE memories (id text PRIMARY KEY, session_id text, content jsonb, search tsvector,
@@ -63,7 +63,7 @@ _ACTIONS = {"create": create, "read": read}
 
 
 def main():
-    address, work = read_work()
+    address, work = calling.read_work()
     here, there = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(address, there), daemon=True)
     server.start()
@@ -82,17 +82,25 @@ def main():
     def create_one(memory):
         payload = {"content": {"text": memory[1]}, "tags": ["home"]}
         ids.append(ask("create", memory[0], payload)["memory_id"])
+        return ids[-1]
 
     def read_one(memory_id):
         ask("read", "any", {"memory_id": memory_id})
 
-    memories = work["memories"]
-    half = len(memories) // 2
-    figures = {"create": timed(create_one, memories[: half // 2])}
-    figures["create, 16 callers"] = timed(create_one, memories[half // 2 : half], CALLERS)
-    figures["read"] = timed(read_one, ids)
-    figures["read, 16 callers"] = timed(read_one, ids, CALLERS)
-    say(figures)
+    calling.serve(
+        {
+            calling.ROW: lambda n: calling.timed(create_one, work.part(calling.ROW, n)),
+            calling.ROW_MANY: lambda n: calling.timed(
+                create_one, work.part(calling.ROW_MANY, n), calling.CALLERS
+            ),
+            calling.READ_NEW: lambda n: calling.timed(
+                read_one, work.part(calling.READ_NEW, n), prepare=create_one
+            ),
+            calling.READ_LATER: lambda n: calling.timed(read_one, ids),
+            calling.READ_AGAIN: lambda n: calling.timed(read_one, ids),
+            calling.READ_MANY: lambda n: calling.timed(read_one, ids, calling.CALLERS),
+        }
+    )
     server.terminate()
     context.destroy(linger=0)
 
