@@ -129,7 +129,7 @@ def _table_of_logs(off: Served) -> Table:
 
 def _log_bytes(off: Served, settings: Mapping[str, str]) -> int:
     """What creates add to the log."""
-    with tempfile.TemporaryFile() as log, beside(off, settings, log) as served:
+    with tempfile.TemporaryFile() as log, beside(off, settings, log=log) as served:
         creates = requests.creates(talk, _LOGGED, ["logged"])
         before = os.fstat(log.fileno()).st_size
         closed_loop(served.endpoint, [creates])
