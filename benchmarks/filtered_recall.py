@@ -12,7 +12,7 @@ the recall by plain cosines, another order: that loses what centring gains in re
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +35,7 @@ from benchmarks.load import (
     unit_vectors,
 )
 from benchmarks.report import machine, write_json
-from benchmarks.serving import end_what_was_started, serving
+from benchmarks.serving import Served, end_what_was_started, serving
 from memories import ids
 from memories.services.vectors import SAMPLE_SIZE, Sample
 from zmqbridge.client import Client
@@ -94,9 +94,11 @@ class Stored:
         return np.argsort(self.memory_ids)
 
     def places_of(self, memory_ids: Sequence[str]) -> NDArray[np.int64]:
-        named = np.array(list(memory_ids), dtype=self.memory_ids.dtype)
+        """Of those that are known."""
+        named = np.array(memory_ids, dtype=self.memory_ids.dtype)
+        known = named[np.isin(named, self.memory_ids)]
         places: NDArray[np.int64] = self._by_id[
-            np.searchsorted(self.memory_ids, named, sorter=self._by_id)
+            np.searchsorted(self.memory_ids, known, sorter=self._by_id)
         ]
         return places
 
@@ -253,20 +255,18 @@ def table_of(measured: Sequence[Measured]) -> Table:
     return table
 
 
-def run(rows: int, query_count: int, environment: Mapping[str, str] | None = None) -> Iterator[Any]:
-    """Yields what was measured of each filter."""
+def run(served: Served, rows: int, query_count: int) -> Iterator[Measured]:
+    """What was measured of each filter that lets anything through."""
     large = [max(1, round(rows * percent / 100)) for percent in _OWNER_PERCENT]
     rest = max(0, rows - sum(large))
-    with serving({"EMBEDDER": "given", **(environment or {})}) as served:
-        owners = max(1, min(_OWNERS, rest))
-        sizes = [f"--rows={rest}", f"--owners={owners}", "--large", *map(str, large)]
-        served.load("--tagged", *sizes)
-        stored = read_stored(served.database)
-        queries = unit_vectors(query_count, stored.vectors.shape[1], seed=10**9)
-        with Client(served.endpoint, timeout_seconds=120) as client:
-            for filtered in filters():
-                if done := measure(client, stored, filtered, queries):
-                    yield done
+    owners = max(1, min(_OWNERS, rest))
+    served.load("--tagged", f"--rows={rest}", f"--owners={owners}", "--large", *map(str, large))
+    stored = read_stored(served.database)
+    queries = unit_vectors(query_count, stored.vectors.shape[1], seed=10**9)
+    with Client(served.endpoint, timeout_seconds=120) as client:
+        for filtered in filters():
+            if done := measure(client, stored, filtered, queries):
+                yield done
 
 
 def main() -> None:
@@ -275,12 +275,16 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=50)
+    parser.add_argument(
+        "--embedder", choices=("given", "minilm"), default="given", help="vectors are given anyway"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     end_what_was_started()
     console = Console(width=None if sys.stdout.isatty() else 140)
-    made = run(options.rows, options.queries)
-    measured = list(track(made, "filters", total=len(filters()), console=console))
+    with serving({"EMBEDDER": options.embedder}) as served:
+        made = run(served, options.rows, options.queries)
+        measured = list(track(made, "filters", total=len(filters()), console=console))
     console.print(table_of(measured))
     worst = min(measured, key=lambda each: each.recall)
     console.print(
@@ -293,6 +297,7 @@ def main() -> None:
             {
                 "machine": machine(),
                 "rows": options.rows,
+                "embedder": options.embedder,
                 "target": TARGET,
                 "filters": [asdict(each) | {"met": each.is_met()} for each in measured],
             },

@@ -16,6 +16,7 @@ import psycopg
 
 from memories.embedders.base import Embedder, Vectors
 from memories.embedders.loading import load_embedder
+from memories.embedders.options import EmbedderOptions
 from memories.services.lexical import MAX_LEXEMES
 from memories.services.owner_index import Entry, OwnerIndex
 from memories.services.ranking import (
@@ -172,7 +173,9 @@ class Reader:
 
     @cached_property
     def _embedder(self) -> Embedder:
-        return load_embedder(self._embedder_name, self._data_dir)
+        [[dimension]] = self._rows("SELECT dimension FROM embedding_models WHERE state = 'active'")
+        options = EmbedderOptions(dimension=dimension)
+        return load_embedder(self._embedder_name, self._data_dir, options)
 
     @cached_property
     def _language(self) -> str:

@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -28,8 +28,8 @@ from benchmarks.load import unit_vectors
 from benchmarks.report import machine, write_json
 from benchmarks.rivals import recalling
 from benchmarks.rivals.calling import RECALL, SCENARIOS
-from benchmarks.rivals.programs import OURS, RIVALS, Program, running
-from benchmarks.serving import ROOT, end_what_was_started, serving
+from benchmarks.rivals.programs import OURS, RIVALS, Program, Rival, running
+from benchmarks.serving import ROOT, Served, end_what_was_started, serving
 from benchmarks.workload import Talk
 
 DIMENSION = 384
@@ -47,23 +47,35 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else 150)
     chosen = [rival for rival in RIVALS if rival.name in (options.only or _NAMES)]
     work = make_work(options.memories, options.recall, options.rounds)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rivals-")))
-        served = stack.enter_context(serving({"EMBEDDER": "given"}))
-        file = folder / "work.json"
-        file.write_text(json.dumps(work | {"endpoint": served.endpoint}))
-        programs: dict[str, Program] = {}
-        status = stack.enter_context(console.status("starting"))
-        for rival in chosen:
-            status.update(f"starting {rival.name}")
-            address = stack.enter_context(_database(served.database, rival.program))
-            started = running(rival, options.environments, address, file)
-            programs[rival.name] = stack.enter_context(started)
-        results = measure(programs, work, status.update)
+    with serving({"EMBEDDER": options.embedder}) as served, console.status("starting") as status:
+        results = compare(served, chosen, work, options.environments, status.update)
     console.print(table_of(results, [rival.name for rival in chosen]))
     console.print("p50 in ms in brackets; x how many times as quick this orchestrator is.")
     if options.json:
-        write_json(options.json, {"machine": machine(), "scenarios": results})
+        write_json(
+            options.json, {"machine": machine(), "embedder": options.embedder, "scenarios": results}
+        )
+
+
+def compare(
+    served: Served,
+    rivals: Sequence[Rival],
+    work: Mapping[str, Any],
+    environments: Path,
+    say: Callable[[str], None] = lambda _: None,
+) -> Results:
+    """Start all programs, and ask them by turns."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rivals-")))
+        file = folder / "work.json"
+        file.write_text(json.dumps({**work, "endpoint": served.endpoint}))
+        programs: dict[str, Program] = {}
+        for rival in rivals:
+            say(f"starting {rival.name}")
+            address = stack.enter_context(_database(served.database, rival.program))
+            started = running(rival, environments, address, file)
+            programs[rival.name] = stack.enter_context(started)
+        return measure(programs, work, say)
 
 
 _NAMES = [rival.name for rival in RIVALS]
@@ -78,6 +90,12 @@ def _options() -> argparse.Namespace:
         "--recall", type=int, default=10_000, help="memories that recall is measured in; 0: not"
     )
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--embedder",
+        choices=("given", "minilm"),
+        default="given",
+        help="of ours; vectors are given",
+    )
     parser.add_argument("--environments", type=Path, default=ROOT / "var" / "rivals")
     parser.add_argument("--only", nargs="+", choices=_NAMES, metavar="NAME")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -109,7 +127,7 @@ def _given(owners: Sequence[str], talk: Talk, seed: int) -> list[list[Any]]:
 
 
 def measure(
-    programs: Mapping[str, Program], work: Mapping[str, Any], say: Any = lambda _: None
+    programs: Mapping[str, Program], work: Mapping[str, Any], say: Callable[[str], None]
 ) -> Results:
     results: Results = {}
     for round_number in range(work["rounds"]):

@@ -77,20 +77,21 @@ def running(rival: Rival, environments: Path, database: str, work: Path) -> Iter
     environment = {"MEM0_TELEMETRY": "False", "HOME": str(folder), "MEM0_DIR": str(folder)}
     if not rival.packages:
         environment["PYTHONPATH"] = str(ROOT)
-    process = subprocess.Popen(
-        [_python(rival, environments), _HERE / f"{rival.program}.py", database, work],
-        env=environment,
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "log").open("w"),
-        text=True,
-    )
+    log = folder / "log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [_python(rival, environments), _HERE / f"{rival.program}.py", database, work],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     try:
         program = Program(process)
         if not program.scenarios:
-            told = (folder / "log").read_text()[-1500:]
-            sys.exit(f"{rival.name} did not start:\n{told}")
+            sys.exit(f"{rival.name} did not start:\n{log.read_text()[-1500:]}")
         yield program
     finally:
         process.communicate()  # closes its input, which ends it
