@@ -30,7 +30,7 @@ def cpu_seconds_of_threads(process_id: int) -> dict[str, float]:
     for task in Path(f"/proc/{process_id}/task").iterdir():
         try:
             found[task.name] = _seconds(task / "stat")
-        except FileNotFoundError:  # it has ended meanwhile
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             continue
     return found
 

@@ -19,6 +19,7 @@ _AT_REST = _BURST // 2  # before the burst, and once more after it
 _WARM_UP = 1_000
 _IN_FLIGHT = 256
 _WATCHED_SECONDS = 15
+_PATIENCE_SECONDS = 60
 _SAMPLE_SECONDS = 0.05
 
 Threads = dict[str, float]  # by the thread's id
@@ -58,15 +59,17 @@ def _creates(bench: Bench, served: Served, count: int) -> Timed:
 def _burst(bench: Bench, working: Served) -> Iterator[Figure]:
     with sampling(lambda: cpu_seconds_of_threads(working.process_id), _SAMPLE_SECONDS) as samples:
         timed = _creates(bench, working, _BURST)
-        start, waiting = time.perf_counter(), _waiting(working)
-        left = waiting
+        waiting = _waiting(working)
+        left = _begin_to_drain(working, timed.ended)
+        start, first = time.perf_counter(), left
         while left and time.perf_counter() - start < _WATCHED_SECONDS:
             time.sleep(0.2)
             left = _waiting(working)
         seconds = time.perf_counter() - start
     yield figure_of(_name("at work"), timed, in_flight=_IN_FLIGHT)
     yield Figure("embedding, waiting after the burst", "memories", value=waiting)
-    yield Figure("embedding, drained a second", "memories", value=(waiting - left) / seconds)
+    yield Figure("embedding, drained a second", "memories", value=(first - left) / seconds)
+    yield Figure("embedding, begins to drain after", "s", value=start - timed.ended)
     writing = _shares(samples, timed.began, timed.ended)
     alone = _shares(samples, start, start + seconds)
     job = max(alone, key=alone.__getitem__)  # with no writes, its thread is the one that works
@@ -82,6 +85,16 @@ def _shares(samples: Sequence[tuple[float, Threads]], start: float, end: float) 
         thread: (seconds - before.get(thread, 0.0)) / (end - start)
         for thread, seconds in after.items()
     }
+
+
+def _begin_to_drain(served: Served, since: float) -> int:
+    """Wait until the job has done something since then, for it may still give way to the writes;
+    returns what is left."""
+    first = left = _waiting(served)
+    while left == first and time.perf_counter() - since < _PATIENCE_SECONDS:
+        time.sleep(0.05)
+        left = _waiting(served)
+    return left
 
 
 def _waiting(served: Served) -> int:
