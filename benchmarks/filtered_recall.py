@@ -37,7 +37,7 @@ from benchmarks.load import (
 from benchmarks.report import machine, write_json
 from benchmarks.serving import Served, end_what_was_started, serving
 from memories import ids
-from memories.services.vectors import SAMPLE_SIZE, Sample
+from memories.services.search.vectors import SAMPLE_SIZE, Sample
 from zmqbridge.client import Client
 
 CUT = 10

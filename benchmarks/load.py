@@ -249,8 +249,8 @@ def _field(name: str, kind: str) -> list[tuple[str, str]]:
 def _indexes_built_after(rows: int, model: Model | None) -> Iterator[None]:
     """Drop the plain indexes of memory_entries, and that of the vectors, and build them once all
     rows are there."""
-    from memories.services.embedding_models import drop_index
-    from memories.services.vector_index import _LOCK
+    from memories.services.embedding.models import drop_index
+    from memories.services.embedding.vector_index import _LOCK
 
     found = []
     if rows >= _REBUILD_ROWS:
@@ -277,8 +277,8 @@ def _index_vectors() -> None:
     """Where an orchestrator would, with as much memory as the whole graph takes: built on disk,
     it takes ten times as long."""
     from memories.models import EmbeddingModel
-    from memories.services.embedding_models import index_vectors
-    from memories.services.vector_index import wants_index
+    from memories.services.embedding.models import index_vectors
+    from memories.services.embedding.vector_index import wants_index
 
     model = EmbeddingModel.objects.get(state="active")
     if wants_index(model):

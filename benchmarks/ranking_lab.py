@@ -17,9 +17,9 @@ import psycopg
 from memories.embedders.base import Embedder, Vectors
 from memories.embedders.loading import load_embedder
 from memories.embedders.options import EmbedderOptions
-from memories.services.lexical import MAX_LEXEMES
-from memories.services.owner_index import Entry, OwnerIndex
-from memories.services.ranking import (
+from memories.services.search.lexical import MAX_LEXEMES
+from memories.services.search.owner_index import Entry, OwnerIndex
+from memories.services.search.ranking import (
     Candidates,
     Floats,
     LexicalScale,
@@ -28,7 +28,7 @@ from memories.services.ranking import (
     names_speaker,
     rank,
 )
-from memories.services.weights import Weights
+from memories.services.search.weights import Weights
 
 # Round numbers, coarse on purpose: what differs by less is noise.
 GRID: Mapping[str, Sequence[float]] = {

@@ -31,7 +31,7 @@ from rich.table import Table
 from benchmarks.ranking_lab import PLAIN, RRF_K, Lab, Quality, Reader, by_reciprocal_ranks, told
 from benchmarks.report import write_json
 from benchmarks.serving import Served, another, end_what_was_started, serving
-from memories.services.weights import Weights
+from memories.services.search.weights import Weights
 from zmqbridge.client import Client
 
 CUTS = (5, 10, 20)

@@ -23,7 +23,7 @@ from memories.checks import (
     vector_problems,
     version_problems,
 )
-from memories.services.embedding_models import set_up_model
+from memories.services.embedding.models import set_up_model
 from memories.services.words import language
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from memories.chat.options import ChatOptions
 from memories.embedders.options import EmbedderOptions, OpenAiOptions
 from memories.logs import log_settings
 from memories.services.ages import Ages
-from memories.services.weights import Weights, read_weights
+from memories.services.search.weights import Weights, read_weights
 from memoryproject.environment import Environment, kept_secret, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -5,14 +5,14 @@ from concurrent.futures import wait
 
 import pytest
 
-from memories.services import (
-    embedding_models,
+from memories.services import sessions
+from memories.services.embedding import model_threads
+from memories.services.embedding import models as embedding_models
+from memories.services.search import (
     lacking,
-    model_threads,
     owner_indexes,
     pending,
     query_vectors,
-    sessions,
     statistics,
     vectors,
 )

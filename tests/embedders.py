@@ -1,8 +1,8 @@
 """Embedders for tests in which meaning does not matter, and models that are served by them."""
 
 from memories.embedders.hashing import HashingEmbedder
-from memories.services.embedding import embed_tasks
-from memories.services.embedding_models import activate_model, add_model, embedders
+from memories.services.embedding.models import activate_model, add_model, embedders
+from memories.services.embedding.tasks import embed_tasks
 
 
 class TrialEmbedder(HashingEmbedder):

@@ -31,11 +31,11 @@ from benchmarks.workload import Requests
 from memories import ids
 from memories.changes import rows
 from memories.models import Embedding, EmbeddingTask, MemoryEntry
-from memories.services.embedding_models import drop_index, serving
+from memories.services.embedding.models import drop_index, serving
 from memories.services.filters import Filter, Scope
-from memories.services.ranking import Candidates, scale_of
-from memories.services.search import Query, SearchType, search_memories
-from memories.services.weights import Weights
+from memories.services.search.find import Query, SearchType, search_memories
+from memories.services.search.ranking import Candidates, scale_of
+from memories.services.search.weights import Weights
 from zmqbridge.client import Client
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from memories.locks import do_alone
 from memories.services.access import log_accesses
-from memories.services.embedding import embed_tasks
-from memories.services.fill_active import ActiveFill
+from memories.services.embedding.fill_active import ActiveFill
+from memories.services.embedding.tasks import embed_tasks
+from memories.services.embedding.vector_index import IndexBuild
 from memories.services.forget import expire_memories
 from memories.services.proofs import ProofFile
-from memories.services.vector_index import IndexBuild
 from zmqbridge.accesses import Accesses
 from zmqbridge.backup_job import BackupWork
 from zmqbridge.config import BackupConfig, OrchestratorConfig

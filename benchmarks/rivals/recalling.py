@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.load import Vectors
-from memories.services.vectors import Sample
+from memories.services.search.vectors import Sample
 
 CUT = 10
 # The first three as in the facts that this repeats; the rest is one owner's.

@@ -13,7 +13,7 @@ from memories.admin.finding import of_memory
 from memories.admin.inspection import InspectionAdmin
 from memories.admin.rendering import excerpt, link
 from memories.models import Embedding, EmbeddingModel, EmbeddingTask, MemoryEntry
-from memories.services.embedding import MAX_ATTEMPTS
+from memories.services.embedding.tasks import MAX_ATTEMPTS
 
 
 @admin.register(EmbeddingModel)

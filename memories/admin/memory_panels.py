@@ -16,7 +16,7 @@ from memories.admin.memory_history import Step, steps_of
 from memories.admin.relationship_picture import Picture, beginnings_of, picture_of
 from memories.admin.rendering import excerpt, isolated, link, list_link, table
 from memories.models import AccessLog, Embedding, EmbeddingTask, MemoryEntry, Relationship, Revision
-from memories.services.nearest import nearest_to
+from memories.services.search.nearest import nearest_to
 
 _Shown = TypeVar("_Shown")
 PANEL_ROWS = 20

@@ -16,11 +16,11 @@ from memories.admin.memory_filters import state_asked_for
 from memories.admin.paging import KeysetList
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError
-from memories.services.embedding_models import serving
-from memories.services.explain import Passage, explain_matches
+from memories.services.embedding.models import serving
 from memories.services.filters import Filter, Scope
 from memories.services.owners import names_of
-from memories.services.search import Query, SearchMetadata, search_memories
+from memories.services.search.explain import Passage, explain_matches
+from memories.services.search.find import Query, SearchMetadata, search_memories
 
 SHOWN = 100
 

@@ -11,10 +11,10 @@ from memories.admin.pages import AdminAct, AdminPage, log_changes, posted
 from memories.embedders.errors import EmbedderLoadError
 from memories.errors import ValidationFailed
 from memories.models import EmbeddingModel, EmbeddingTask
-from memories.services.embedding_models import activate_model, embedder_of, forget_serving
-from memories.services.fill_estimate import look_at_fill
-from memories.services.filling import list_set_aside, progress_of, retry_set_aside
-from memories.services.vector_index import wants_index
+from memories.services.embedding.fill_estimate import look_at_fill
+from memories.services.embedding.filling import list_set_aside, progress_of, retry_set_aside
+from memories.services.embedding.models import activate_model, embedder_of, forget_serving
+from memories.services.embedding.vector_index import wants_index
 
 State = EmbeddingModel.State
 _SHOWN_FAILURES = 20

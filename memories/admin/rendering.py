@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from memories.services.explain import Passage
+from memories.services.search.explain import Passage
 
 EMPTY = "-"
 EXCERPT_CHARACTERS = 120

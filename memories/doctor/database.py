@@ -21,9 +21,9 @@ from memories.services.clocks import (
     describe_skew,
     measure_skew,
 )
+from memories.services.embedding.vector_index import wants_index
 from memories.services.indexes import invalid_indexes, missing_indexes
 from memories.services.overview import look_at_database
-from memories.services.vector_index import wants_index
 from memories.startup import leave_the_pool, newer_migrations, pending_migrations
 
 _CROWDED_SHARE = 0.9

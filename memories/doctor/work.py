@@ -13,7 +13,7 @@ from memories.doctor.findings import Finding, broken, warning, well
 from memories.models import EmbeddingModel
 from memories.services.backups import BackupSeen, see_backups, this_host
 from memories.services.clocks import NOTICED_SKEW_SECONDS, SKEW_ADVICE, describe_skew
-from memories.services.fill_estimate import look_at_fill
+from memories.services.embedding.fill_estimate import look_at_fill
 from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
 from memories.services.overview import look_at_queue
 

@@ -1,9 +1,9 @@
 """What this process remembers of owners. Forgotten when one may have been erased elsewhere."""
 
-from memories.services.owner_indexes import forget_indexes
+from memories.services.search.owner_indexes import forget_indexes
+from memories.services.search.statistics import forget_statistics
+from memories.services.search.vectors import forget_samples
 from memories.services.sessions import forget_owners
-from memories.services.statistics import forget_statistics
-from memories.services.vectors import forget_samples
 
 
 def forget_everything() -> None:

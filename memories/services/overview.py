@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from memories.changes import rows
-from memories.services.embedding import MAX_ATTEMPTS
+from memories.services.embedding.filling import longest_wait_seconds
+from memories.services.embedding.tasks import MAX_ATTEMPTS
 from memories.services.estimates import estimate_rows
-from memories.services.filling import longest_wait_seconds
 
 # Counted one by one up to here; beyond, from a sample of about as many rows of the table.
 COUNTED_ROWS = 30_000

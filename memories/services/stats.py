@@ -1,7 +1,7 @@
 """Counts of what is stored, quick at any size. Called by handlers and admin."""
 
 from memories.changes import rows
-from memories.services.filling import count_tasks
+from memories.services.embedding.filling import count_tasks
 
 _EXACT_UP_TO = 100_000
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from memories import ids
 from memories.changes import QUEUE, rows
-from memories.services.given_vectors import GivenVector
+from memories.services.embedding.given_vectors import GivenVector
 from memories.services.results import Stored
 from memories.services.sessions import owners_of_opened_sessions, owners_of_sessions
 from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql

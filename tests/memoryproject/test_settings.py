@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from memories.services.weights import Weights
+from memories.services.search.weights import Weights
 from memoryproject import settings
 
 

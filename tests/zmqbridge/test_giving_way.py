@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 
 from memories.models import Embedding
-from memories.services.embedding import embed_tasks
+from memories.services.embedding.tasks import embed_tasks
 from memories.services.store import store_memories
 from tests.factories import new_memory, store
 from zmqbridge.giving_way import GivingWay

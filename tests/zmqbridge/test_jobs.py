@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from memories.models import AgentState, EmbeddingModel, Erasure, Orchestrator, Session
-from memories.services.embedding_models import has_index
+from memories.services.embedding.models import has_index
 from memories.services.proofs import ProofFile
 from memories.services.sessions import owners_of_opened_sessions
 from memories.services.store import store_memories
@@ -63,7 +63,7 @@ def test_a_stop_interrupts_and_is_no_failure(caplog):
 
 @pytest.mark.django_db(transaction=True)
 def test_many_vectors_get_their_index_without_anybody_asking(transactional_db, trial, monkeypatch):
-    monkeypatch.setattr("memories.services.vector_index.EXACT_UP_TO", 50)
+    monkeypatch.setattr("memories.services.embedding.vector_index.EXACT_UP_TO", 50)
     monkeypatch.setattr(jobs, "_INDEX_SECONDS", 0.01)
     store_memories([new_memory(str(number)) for number in range(60)])
     embed_all()

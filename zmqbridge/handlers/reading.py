@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
-from memories.services import backups, fetch, history, search, select, stats, summarize
+from memories.services import backups, fetch, history, select, stats, summarize
 from memories.services.filters import Filter, Scope
 from memories.services.results import Page
+from memories.services.search import find
 from zmqbridge import payloads
 from zmqbridge.handlers.base import Ask, Handler, LaneName, as_it_is, one_by_one
 from zmqbridge.handlers.filtering import filter_of, with_owners
@@ -78,14 +79,14 @@ def _serve_batch_read(items: Sequence[_Naming | select.Selection]) -> list[Page]
     ]
 
 
-def _prepare_search(ask: Ask) -> search.Query:
+def _prepare_search(ask: Ask) -> find.Query:
     payload: payloads.SearchPayload = ask.payload
     filters = payload.filters or payloads.SearchFilters()
     # A session without a user is its own owner, so scope `user` is right for it as well.
-    return search.Query(
+    return find.Query(
         text=payload.query,
         filter=filter_of(ask, filters, Scope.USER, "payload.filters"),
-        search_type=search.SearchType(payload.search_type or "hybrid"),
+        search_type=find.SearchType(payload.search_type or "hybrid"),
         limit=filters.limit or 5,
         min_similarity=filters.min_similarity or 0.0,
         vector=None if payload.query_embedding is None else tuple(payload.query_embedding),
@@ -114,15 +115,15 @@ def _choose_search_lane(request: Request) -> LaneName:
     if len(request.payload) > _LONG_BYTES:
         return LaneName.SEARCH
     try:
-        by_words = _decode_way(request.payload).search_type == search.SearchType.KEYWORD
+        by_words = _decode_way(request.payload).search_type == find.SearchType.KEYWORD
     except (ValueError, RecursionError):
         return LaneName.SEARCH  # which says what is wrong with it
     return LaneName.WORDS if by_words else LaneName.SEARCH
 
 
-def _serve_search(queries: Sequence[search.Query]) -> list[search.SearchResults | MemoriesError]:
+def _serve_search(queries: Sequence[find.Query]) -> list[find.SearchResults | MemoriesError]:
     filters = with_owners([query.filter for query in queries])
-    return search.search_memories(
+    return find.search_memories(
         [replace(query, filter=filter_) for query, filter_ in zip(queries, filters, strict=True)]
     )
 
@@ -165,8 +166,8 @@ def _in_page(page: Page) -> list[str]:
     return [memory.memory_id for memory in page.memories]
 
 
-def _in_results(results: search.SearchResults | MemoriesError) -> list[str]:
-    found = results.results if isinstance(results, search.SearchResults) else []
+def _in_results(results: find.SearchResults | MemoriesError) -> list[str]:
+    found = results.results if isinstance(results, find.SearchResults) else []
     return [memory.memory_id for memory in found]
 
 

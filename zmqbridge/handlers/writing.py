@@ -13,8 +13,8 @@ from memories.content import read_content
 from memories.errors import MemoriesError, PermissionDenied, ValidationFailed
 from memories.ids import new_operation_id
 from memories.services import forget, restore, revise, store
+from memories.services.embedding.given_vectors import read_given
 from memories.services.filters import Filter, Scope
-from memories.services.given_vectors import read_given
 from memories.services.results import Stored
 from zmqbridge import payloads
 from zmqbridge.handlers.base import (

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from memories.logs import LineHandler
 from memories.services.disks import Disk
-from memories.services.embedder_use import uses
+from memories.services.embedding.embedder_use import uses
 from memories.services.measures import Measures
 from zmqbridge import VERSION
 from zmqbridge.accesses import Accesses

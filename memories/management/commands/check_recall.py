@@ -14,9 +14,9 @@ from memories.embedders.base import Vectors
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError
 from memories.management.terminal import progress_bar
-from memories.services.embedding_models import Serving, serving
-from memories.services.lexical import MAX_QUERY_CHARACTERS
-from memories.services.recall import (
+from memories.services.embedding.models import Serving, serving
+from memories.services.search.lexical import MAX_QUERY_CHARACTERS
+from memories.services.search.recall import (
     CUT,
     Checked,
     Sampled,

@@ -14,14 +14,8 @@ from memories.embedders.errors import EmbedderLoadError
 from memories.embedders.loading import KINDS
 from memories.management.terminal import progress_bar
 from memories.models import EmbeddingModel
-from memories.services.embedding_models import (
-    LOOK_AGAIN_SECONDS,
-    activate_model,
-    add_model,
-    embedder_of,
-)
-from memories.services.fill_run import FillOptions, fill_whole_model
-from memories.services.filling import (
+from memories.services.embedding.fill_run import FillOptions, fill_whole_model
+from memories.services.embedding.filling import (
     Progress,
     count_tasks,
     forget_tasks,
@@ -32,8 +26,14 @@ from memories.services.filling import (
     retire_model,
     retry_set_aside,
 )
+from memories.services.embedding.models import (
+    LOOK_AGAIN_SECONDS,
+    activate_model,
+    add_model,
+    embedder_of,
+)
+from memories.services.embedding.vector_index import IndexBuild, wants_index
 from memories.services.orchestrators import running_orchestrators
-from memories.services.vector_index import IndexBuild, wants_index
 
 State = EmbeddingModel.State
 

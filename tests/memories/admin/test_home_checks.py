@@ -9,7 +9,7 @@ from django.utils import timezone
 from memories.embedders.errors import EmbedderUnavailable
 from memories.models import EmbeddingTask
 from memories.services.backups import BackupSeen, record_backup, record_failure
-from memories.services.embedding import MAX_ATTEMPTS
+from memories.services.embedding.tasks import MAX_ATTEMPTS
 from tests.embedders import embed_all
 from tests.factories import store
 

@@ -10,11 +10,11 @@ from django.utils import timezone
 from memories.errors import MemoriesError
 from memories.ids import owner_in
 from memories.models import EmbeddingModel, MemoryEntry, Relationship, Revision
-from memories.services import nearest
-from memories.services.embedding_models import drop_index, index_vectors
-from memories.services.nearest import nearest_to
+from memories.services.embedding.models import drop_index, index_vectors
 from memories.services.revise import Revision as Change
 from memories.services.revise import revise_memories
+from memories.services.search import nearest
+from memories.services.search.nearest import nearest_to
 from tests.embedders import embed_all
 from tests.factories import store
 

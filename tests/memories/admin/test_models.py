@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memories.models import EmbeddingModel, EmbeddingTask
-from memories.services import fill_estimate
-from memories.services.embedding_models import fill_model
+from memories.services.embedding import fill_estimate
+from memories.services.embedding.models import fill_model
 from tests.embedders import TrialEmbedder, embed_all, serve_by, stored_model
 from tests.factories import store
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from memories.embedders.errors import EmbedderLoadError
-from memories.services import embedding_models
+from memories.services.embedding import models as embedding_models
 from tests.embedders import TrialEmbedder, embed_all, stored_model
 from tests.factories import store
 

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from memories.embedders.given import GivenEmbedder
-from memories.services import candidates
+from memories.services.search import candidates
 from memories.services.store import store_memories
 from tests.embedders import embed_all, serve_by
 from tests.factories import create, new_memory

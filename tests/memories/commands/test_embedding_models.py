@@ -11,9 +11,9 @@ from memories.embedders.errors import TextsRefused
 from memories.embedders.given import GivenEmbedder
 from memories.management.commands import embedding_models as command
 from memories.models import Embedding, EmbeddingModel, EmbeddingTask, Orchestrator
-from memories.services import fill_run
-from memories.services.embedding import MAX_ATTEMPTS, embed_tasks
-from memories.services.embedding_models import has_index, serving
+from memories.services.embedding import fill_run
+from memories.services.embedding.models import has_index, serving
+from memories.services.embedding.tasks import MAX_ATTEMPTS, embed_tasks
 from memories.services.store import store_memories
 from tests.embedders import TrialEmbedder, embed_all, stored_model
 from tests.factories import new_memory, run_together, store, wait_until
@@ -170,7 +170,7 @@ def test_one_that_is_not_filled_is_activated_by_force_alone(stored, new):
 
 
 def test_an_index_is_built_before_the_switch(transactional_db, stored, new, monkeypatch):
-    monkeypatch.setattr("memories.services.vector_index.EXACT_UP_TO", 10)
+    monkeypatch.setattr("memories.services.embedding.vector_index.EXACT_UP_TO", 10)
     run("add", "e5", "--embed")
     assert has_index(EmbeddingModel.objects.get(name="new/1").id)
 

@@ -2,7 +2,7 @@
 
 from memories.embedders.errors import EmbedderUnavailable
 from memories.services.filters import Filter, Scope
-from memories.services.search import Query, SearchType, search_memories
+from memories.services.search.find import Query, SearchType, search_memories
 from memories.services.sessions import owners_of_sessions
 from tests.factories import SESSION
 

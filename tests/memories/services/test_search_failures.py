@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from memories.errors import SearchFailed, ValidationFailed
-from memories.services import embedding_models
-from memories.services.search import SearchType
+from memories.services.embedding import models as embedding_models
+from memories.services.search.find import SearchType
 from tests.embedders import TrialEmbedder, embed_all, serve_by, stored_model
 from tests.factories import other_connection, store
 from tests.memories.services.asking import ask, fail, found, ids
@@ -138,7 +138,7 @@ class TestDeadline:
         an_id = store("alpha")
         found("alpha")
         slow = "SELECT m.id, true AS near FROM memory_entries m CROSS JOIN pg_sleep(30)"
-        monkeypatch.setattr("memories.services.candidates._ALL", slow)
+        monkeypatch.setattr("memories.services.search.candidates._ALL", slow)
         result = self.timed()
         assert ids(result) == [an_id]
         assert result.search_metadata.partial is True

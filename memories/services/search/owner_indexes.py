@@ -1,0 +1,224 @@
+"""The owners' indexes of this process, as the database has them now. Called by owner_search.
+
+Whether one is up to date is asked before each use: each vector that comes, goes or is made anew
+changes the count or the sum of its owner's vector ids, whichever process made it, and so does a new
+priority. What else changes (tags, type, expiry) is asked of the database by who searches.
+"""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from memories.bounded import BoundedDict
+from memories.changes import rows
+from memories.deadlines import limit_statement
+from memories.embedders.base import Vectors
+from memories.services.embedding.model_threads import in_model_thread
+from memories.services.search.ask import ASKS, CREATED_US, Ask
+from memories.services.search.candidates import ALL_UP_TO, EXACT_UP_TO
+from memories.services.search.owner_index import Entry, Mark, OwnerIndex
+
+logger = logging.getLogger(__name__)
+
+# An owner of few is kept from the second search within this time: the first would pay for nothing
+# where the owners are many and each searches seldom.
+_SOON_SECONDS = 600.0
+# One that was used within this time makes no room for another: where the owners who search are
+# more than fit, each search would read all that its owner has, which takes several times as long as
+# the database's answer.
+_IDLE_SECONDS = 60.0
+# About what a memory of talk takes beside its vector, the room for more included.
+_MEMORY_BYTES = 700
+_NUMBER_BYTES = 4
+# So few may be read while somebody waits with a deadline.
+_QUICKLY_READ = 200
+
+
+# The count and the sum of the ids of an owner's vectors. Parameters: owner, model.
+MARK = """
+SELECT count(*), coalesce(sum(id), 0)::bigint FROM embeddings
+WHERE owner_id = %(owner)s AND model_id = %(model)s"""
+
+
+class _Indexes:
+    """Bounded by SEARCH_MEGABYTES; what was used least lately goes first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[UUID, int], OwnerIndex] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[UUID, int]) -> OwnerIndex | None:
+        with self._lock:
+            if (index := self._kept.get(key)) is not None:  # one that is empty is in use too
+                self._kept.move_to_end(key)
+                index.used_at = time.monotonic()
+            return index
+
+    def get_or_open(self, key: tuple[UUID, int], dimension: int) -> OwnerIndex:
+        with self._lock:
+            return self._kept.setdefault(key, OwnerIndex(dimension))
+
+    def forget(self, key: tuple[UUID, int]) -> None:
+        with self._lock:
+            self._kept.pop(key, None)
+
+    def forget_all(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+    def size_bytes(self) -> int:
+        return sum(index.size_bytes for index in list(self._kept.values()))
+
+    def make_room(self, wanted_bytes: int) -> bool:
+        """Forget what nobody has used for a while, as far as is needed; returns whether it was
+        enough."""
+        with self._lock:
+            left_bytes = (settings.SEARCH_MEGABYTES << 20) - self.size_bytes() - wanted_bytes
+            idle_since = time.monotonic() - _IDLE_SECONDS
+            for key, index in list(self._kept.items()):
+                if left_bytes >= 0 or index.used_at > idle_since:
+                    break
+                left_bytes += self._kept.pop(key).size_bytes
+            return left_bytes >= 0
+
+    def trim(self) -> None:
+        """What has grown beyond the bound goes, used lately or not."""
+        with self._lock:
+            size_bytes = self.size_bytes()
+            while self._kept and size_bytes > settings.SEARCH_MEGABYTES << 20:
+                size_bytes -= self._kept.popitem(last=False)[1].size_bytes
+
+
+indexes = _Indexes()
+_searched: BoundedDict[UUID, float] = BoundedDict(10_000)
+_being_made_ready: set[tuple[UUID, int]] = set()
+
+
+def find_index(ask: Ask, owner_id: UUID, deadline: float | None) -> OwnerIndex | None:
+    """The owner's index, to be synchronised before it is used; None where the database is to
+    answer: the owner has too many memories, or searches too seldom, or waits with a `deadline` for
+    what is yet to be read, which is then made ready for the next search."""
+    if not settings.SEARCH_MEGABYTES:
+        return None
+    key = owner_id, ask.model_id
+    index = indexes.get(key)
+    if index is None and _is_worth_it(owner_id, ask):
+        if deadline is None or ask.statistics.memory_count <= _QUICKLY_READ:
+            return indexes.get_or_open(key, ask.dimension)
+        _begin_to_make_ready(key, ask.dimension)
+    return index
+
+
+def forget_indexes() -> None:
+    indexes.forget_all()
+    _searched.clear()
+
+
+def synchronise(
+    index: OwnerIndex,
+    owner_id: UUID,
+    model_id: int,
+    mark: Mark | None = None,
+    deadline: float | None = None,
+) -> bool:
+    """Bring in what has come and take out what has gone since, where `mark`, as the database has
+    it now, tells that something did. With a `deadline`, False at once where much is new or somebody
+    else is at it: it is made ready for the next search."""
+    if mark == index.mark:
+        return True
+    key = owner_id, model_id
+    if not index.lock.acquire(blocking=deadline is None):
+        _begin_to_make_ready(key, index.dimension)
+        return False
+    try:
+        of_owner = {"owner": owner_id, "model": model_id}
+        [(ids,)] = rows(
+            """
+            SELECT coalesce(array_agg(id), '{}') FROM embeddings
+            WHERE owner_id = %(owner)s AND model_id = %(model)s""",
+            of_owner,
+        )
+        now = set(ids)
+        new = list(now - index.vector_ids)
+        if deadline is not None and len(new) > _QUICKLY_READ:
+            _begin_to_make_ready(key, index.dimension)
+            return False
+        index.change(index.vector_ids - now, _read(of_owner | {"ids": new}), len(new))
+        # One whose memory has changed meanwhile was not read, and stands for nothing ever after.
+        index.vector_ids = now
+        index.mark = Mark(len(now), sum(now))
+    finally:
+        index.lock.release()
+    if index.has_aged() or len(index) > EXACT_UP_TO:
+        indexes.forget(key)
+    indexes.trim()
+    return True
+
+
+def _is_worth_it(owner_id: UUID, ask: Ask) -> bool:
+    count = ask.statistics.memory_count
+    if not indexes.make_room(count * (ask.dimension * _NUMBER_BYTES + _MEMORY_BYTES)):
+        return False
+    if ALL_UP_TO < count <= EXACT_UP_TO:
+        return True  # the database would choose what is ranked, and its choice is another
+    now = time.monotonic()
+    searched = _searched.get(owner_id)
+    _searched.update({owner_id: now})
+    return count <= ALL_UP_TO and searched is not None and now - searched < _SOON_SECONDS
+
+
+def _begin_to_make_ready(key: tuple[UUID, int], dimension: int) -> None:
+    """Once, however many ask: they would take the threads in which queries are embedded."""
+    if key not in _being_made_ready:
+        _being_made_ready.add(key)
+        in_model_thread(_make_ready, key, dimension)
+
+
+def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
+    """In a thread of its own, which has a connection of its own."""
+    try:
+        synchronise(indexes.get_or_open(key, dimension), *key)
+    except DatabaseError as error:
+        logger.warning("An owner's vectors could not be read: %s", error)
+    finally:
+        _being_made_ready.discard(key)
+        connection.close()
+
+
+# In the order in which they were made; whether it is deleted, then what `Entry` names. Asked in the
+# WHERE, "is it deleted?" would offer the planner the indexes of what is not: without statistics it
+# then reads all of the owner's rows for each vector, 2.5 s for 550 of them.
+_ENTRIES = f"""
+SELECT m.deleted_at IS NOT NULL, e.id, m.id, m.session_id, {CREATED_US}, m.words, m.speaker,
+    {ASKS}, char_length(m.text), m.priority, tsvector_to_array(m.search), vector_send(e.embedding)
+FROM embeddings e JOIN memory_entries m
+    ON m.owner_id = e.owner_id AND m.id = e.memory_id AND m.content_version = e.version
+WHERE e.owner_id = %(owner)s AND e.model_id = %(model)s AND e.id = ANY(%(ids)s::bigint[])
+ORDER BY e.id"""
+
+
+def _read(parameters: dict[str, Any]) -> Iterable[Entry]:
+    if not parameters["ids"]:
+        return
+    connection.ensure_connection()
+    limit_statement()
+    # Binary, since an owner's vectors take three times as long as text.
+    with connection.connection.cursor(binary=True) as cursor:
+        with connection.wrap_database_errors:
+            cursor.execute(_ENTRIES, parameters)
+        for is_deleted, *entry, vector in cursor:
+            if not is_deleted:
+                yield Entry._make((*entry, _vector(vector)))
+
+
+def _vector(sent: bytes) -> Vectors:
+    """pgvector sends its dimension and two bytes more, then big-endian numbers."""
+    return np.frombuffer(sent, ">f4", offset=4)
