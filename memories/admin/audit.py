@@ -64,7 +64,7 @@ class AuditAdmin(InspectionAdmin):
     list_select_related = ("user", "content_type")
     list_filter = (WhenFilter, AccountFilter, KindFilter)
     ordering = ("-pk",)
-    search_help_text = "The id of what was changed."
+    search_help_text = _("The id of what was changed.")
     fields = ("action_time", "account", "did", "kind", "object_id")
 
     def named(self, term: str) -> Q:

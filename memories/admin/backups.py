@@ -15,10 +15,11 @@ class BackupAdmin(InspectionAdmin):
     list_filter = ("kind",)
     ordering = ("-made_at", "pk")
     fields = (
-        ("made_at", "state", "kind"),
+        "made_at",
+        ("state", "kind"),
         ("host", "path"),
-        ("size", "row_count", "is_encrypted"),
-        "verified_at",
+        ("size", "row_count"),
+        ("is_encrypted", "verified_at"),
         "error",
     )
 

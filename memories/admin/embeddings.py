@@ -29,12 +29,12 @@ class _OfMemoryAdmin(InspectionAdmin):
 
     list_select_related = ("model",)
     ordering = ("-pk",)
-    search_help_text = "The id of a memory."
+    search_help_text = _("The id of a memory.")
 
     def named(self, term: str) -> Q:
         return of_memory(term, "memory_id")
 
-    @admin.display(description="memory")
+    @admin.display(description=_("memory"))
     def of_memory(self, row: Any) -> SafeString:
         return link(MemoryEntry, row.memory_id)
 
@@ -78,6 +78,6 @@ class EmbeddingTaskAdmin(_OfMemoryAdmin):
     def for_list(self, queryset: QuerySet[Any]) -> Any:
         return super().for_list(queryset).annotate(error_beginning=beginning("error"))
 
-    @admin.display(description="error")
+    @admin.display(description=_("error"))
     def what_failed(self, task: Any) -> SafeString:
         return excerpt(task.error_beginning)

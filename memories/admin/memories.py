@@ -17,6 +17,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanWidget
 
@@ -211,45 +212,50 @@ class MemoryEntryAdmin(InspectionAdmin):
         form.revise(request.user.get_username())
 
     @admin.action(
-        description="Delete selected memories (they can be restored)", permissions=["change"]
+        description=_("Delete selected memories (they can be restored)"), permissions=["change"]
     )
     def delete_softly(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         at, by = timezone.now(), request.user.get_username()
         if memory_ids := self._chosen(request, queryset):
             deletions = [Deletion(an_id, at, by) for an_id in memory_ids]
             results = forget_memories(deletions, _operation_of(memory_ids))
-            self._log(request, memory_ids, results, "Deleted")
-            self._say(request, results, "deleted; the state Deleted shows them")
+            count = self._log(request, memory_ids, results, "Deleted")
+            told = ngettext(
+                "%(count)s memory is deleted; the state Deleted shows it.",
+                "%(count)s memories are deleted; the state Deleted shows them.",
+                count,
+            )
+            self._say(request, told, count)
 
-    @admin.action(description="Restore selected memories", permissions=["change"])
+    @admin.action(description=_("Restore selected memories"), permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         if memory_ids := self._chosen(request, queryset):
             results = restore_memories(memory_ids, timezone.now(), request.user.get_username())
-            self._log(request, memory_ids, results, "Restored")
-            self._say(request, results, "alive again")
+            count = self._log(request, memory_ids, results, "Restored")
+            told = ngettext(
+                "%(count)s memory is alive again.", "%(count)s memories are alive again.", count
+            )
+            self._say(request, told, count)
 
     def _chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         memory_ids = chosen(queryset)
         if len(memory_ids) <= ACTION_LIMIT:
             return memory_ids
-        self.message_user(
-            request,
-            f"An action takes up to {ACTION_LIMIT:,} memories; nothing was done.",
-            messages.ERROR,
-        )
+        told = gettext("An action takes up to %(count)s memories; nothing was done.")
+        self.message_user(request, told % {"count": f"{ACTION_LIMIT:,}"}, messages.ERROR)
         return []
 
     def _log(
         self, request: HttpRequest, memory_ids: list[str], results: Sequence[Any], what: str
-    ) -> None:
+    ) -> int:
+        """Returns how many it was done to."""
         told = zip(memory_ids, results, strict=True)
         done = [an_id for an_id, result in told if not isinstance(result, MemoriesError)]
         self.log_changes(request, done, what)
+        return len(done)
 
-    def _say(self, request: HttpRequest, results: Sequence[Any], what: str) -> None:
-        count = sum(not isinstance(result, MemoriesError) for result in results)
-        noun = "memory is" if count == 1 else "memories are"
-        self.message_user(request, f"{count:,} {noun} {what}.", messages.SUCCESS)
+    def _say(self, request: HttpRequest, told: str, count: int) -> None:
+        self.message_user(request, told % {"count": f"{count:,}"}, messages.SUCCESS)
 
     # What is shown
 
@@ -262,7 +268,7 @@ class MemoryEntryAdmin(InspectionAdmin):
 
     def action_checkbox(self, obj: Any) -> SafeString:
         """Django's own names the row by str(), which would read the whole text of each."""
-        label = f"Select {obj.pk} for an action"
+        label = gettext("Select %(id)s for an action") % {"id": obj.pk}
         checkbox = UnfoldBooleanWidget(
             {"class": "action-select", "aria-label": label}, lambda _: False
         )
@@ -282,26 +288,26 @@ class MemoryEntryAdmin(InspectionAdmin):
         hit: Hit | None = getattr(memory, "hit", None)
         if hit is None:  # found by its id
             return "-"
-        return _("%(rank)s. · %(share)s similar · %(words)s") % {
+        return gettext("%(rank)s. · %(share)s similar · %(words)s") % {
             "rank": hit.place + 1,
             "share": f"{hit.score:.0%}",
-            "words": ", ".join(hit.passage.words) or _("by its meaning"),
+            "words": ", ".join(hit.passage.words) or gettext("by its meaning"),
         }
 
-    @admin.display(description="session")
+    @admin.display(description=_("session"))
     def in_session(self, memory: Any) -> SafeString:
         return link(Session, memory.session_id)
 
-    @admin.display(description="user")
+    @admin.display(description=_("user"))
     def of_user(self, memory: Any) -> SafeString:
         user_id = memory.session.user_id
         return list_link(MemoryEntry, user_id, user=user_id) if user_id else isolated("-")
 
-    @admin.display
+    @admin.display(description=_("state"))
     def state(self, memory: Any) -> str:
         if memory.deleted_at:
-            return "deleted"
-        return "expired" if memory.has_expired else "alive"
+            return gettext("deleted")
+        return gettext("expired") if memory.has_expired else gettext("alive")
 
     @admin.display(description=_("expires"))
     def expires(self, memory: Any) -> str:
@@ -312,7 +318,7 @@ class MemoryEntryAdmin(InspectionAdmin):
         distance = timeuntil(at, now) if at > now else timesince(at, now)
         return f"{moment(at)} ({told % {'time': distance}})"
 
-    @admin.display(description="tags")
+    @admin.display(description=_("tags"))
     def tags_json(self, memory: Any) -> SafeString:
         return isolated(", ".join(memory.tags) or "-")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from memories.admin.inspection import InspectionAdmin
@@ -36,7 +37,7 @@ class OrchestratorAdmin(InspectionAdmin):
             return "stopped"
         return "alive" if is_alive(row) else "silent"
 
-    @admin.display(description="endpoints")
+    @admin.display(description=gettext_lazy("endpoints"))
     def listens_on(self, row: Orchestrator) -> SafeString:
         return isolated(" ".join(map(str, row.endpoints)))
 

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import Q
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from memories.admin.finding import of_memory
 from memories.admin.inspection import InspectionAdmin, shown_json
@@ -22,7 +23,7 @@ class RelationshipAdmin(InspectionAdmin):
         "created_at",
     )
     ordering = ("-pk",)
-    search_help_text = "The id of a memory at either end."
+    search_help_text = gettext_lazy("The id of a memory at either end.")
     json_fields = ("metadata",)
     fields = (
         ("relationship_type", "strength"),
@@ -37,10 +38,10 @@ class RelationshipAdmin(InspectionAdmin):
     def named(self, term: str) -> Q:
         return of_memory(term, "source_id", "target_id")
 
-    @admin.display(description="from")
+    @admin.display(description=gettext_lazy("from"))
     def from_memory(self, tie: Relationship) -> SafeString:
         return link(MemoryEntry, tie.source_id)
 
-    @admin.display(description="to")
+    @admin.display(description=gettext_lazy("to"))
     def to_memory(self, tie: Relationship) -> SafeString:
         return link(MemoryEntry, tie.target_id)

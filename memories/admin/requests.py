@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from memories.admin.filters import AgeFilter
 from memories.admin.inspection import InspectionAdmin, shown_json
@@ -14,7 +15,7 @@ class RequestKeyAdmin(InspectionAdmin):
     list_fields = ("created_at", "owner_id")
     list_filter = (AgeFilter,)
     ordering = ("-created_at", "pk")
-    search_help_text = "A key."
+    search_help_text = gettext_lazy("A key.")
     json_fields = ("answer",)
     fields = ("id", "created_at", "owner_id", "answer_shown")
 

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from memories.admin.inspection import InspectionAdmin, shown_json
 from memories.models import Erasure, RetentionPolicy
@@ -12,7 +13,7 @@ class RetentionPolicyAdmin(InspectionAdmin):
     list_display = ("name", "older_than_days", "is_active", "passed_at", "passed_count")
     list_fields = list_display
     ordering = ("name", "pk")
-    search_help_text = "The name of a policy."
+    search_help_text = gettext_lazy("The name of a policy.")
     fields = (
         "name",
         "older_than_days",
@@ -35,7 +36,7 @@ class ErasureAdmin(InspectionAdmin):
     list_display = ("id", "erased_at", "erased_by")
     list_fields = ("erased_at", "erased_by")
     ordering = ("-erased_at", "pk")
-    search_help_text = "The digest of an owner."
+    search_help_text = gettext_lazy("The digest of an owner.")
     json_fields = ("counts",)
     fields = ("id", "owner_digest", "erased_at", "erased_by", "counts_shown")
 

@@ -7,6 +7,7 @@ from django.contrib.admin.utils import quote
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from memories.admin.expressions import beginning
 from memories.admin.finding import of_memory
@@ -21,15 +22,18 @@ class RevisionAdmin(InspectionAdmin):
     list_fields = ("owner_id", "memory_id", "version", "action", "changed_at", "changed_by")
     ordering = ("-pk",)
     change_form_outer_before_template = "memories/revision.html"
-    search_help_text = "The id of a memory, or the operation_id of a bulk delete."
+    search_help_text = gettext_lazy("The id of a memory, or the operation_id of a bulk delete.")
     json_fields = ("content",)
     fields = (
-        ("of_memory", "version", "owner_id"),
-        ("action", "changed_at", "changed_by", "operation_id"),
+        "of_memory",
+        ("version", "owner_id"),
+        ("action", "changed_at"),
+        ("changed_by", "operation_id"),
         ("memory_type", "priority"),
         "tags",
         "content_shown",
-        ("updated_at", "expires_at", "deleted_at"),
+        "updated_at",
+        ("expires_at", "deleted_at"),
     )
 
     content_shown = shown_json("content")
@@ -52,10 +56,10 @@ class RevisionAdmin(InspectionAdmin):
             context["quoted_id"] = quote(revision.memory_id)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description="memory")
+    @admin.display(description=gettext_lazy("memory"))
     def of_memory(self, revision: Revision) -> SafeString:
         return link(MemoryEntry, revision.memory_id)
 
-    @admin.display(description="it held")
+    @admin.display(description=gettext_lazy("it held"))
     def held(self, revision: Any) -> SafeString:
         return excerpt(revision.content_beginning)

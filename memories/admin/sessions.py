@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from memories.admin.counting import BoundedPaginator
 from memories.admin.dialogue import read_dialogue
@@ -30,18 +30,22 @@ LONG_OPEN = timedelta(days=7)
 
 
 class ArchivedFilter(ChoiceFilter):
-    title = "archive"
+    title = gettext_lazy("archive")
     parameter_name = "archived"
-    labels = {"no": "Not archived", "yes": "Archived"}
+    labels = {"no": gettext_lazy("Not archived"), "yes": gettext_lazy("Archived")}
 
     def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
         return queryset.filter(is_archived=value == "yes") if value else queryset
 
 
 class EndFilter(ChoiceFilter):
-    title = "end"
+    title = gettext_lazy("end")
     parameter_name = "state"
-    labels = {"open": "Not ended", "forgotten": "Never ended", "ended": "Ended"}
+    labels = {
+        "open": gettext_lazy("Not ended"),
+        "forgotten": gettext_lazy("Never ended"),
+        "ended": gettext_lazy("Ended"),
+    }
 
     def narrow(self, queryset: QuerySet[Any], value: str | None) -> QuerySet[Any]:
         if value == "forgotten":
@@ -56,7 +60,9 @@ class SessionAdmin(InspectionAdmin):
     list_fields = ("user_id", "session_type", "created_at", "ended_at", "is_archived", "owner_id")
     list_filter = (AgeFilter, EndFilter, ArchivedFilter)
     ordering = ("-created_at", "pk")
-    search_help_text = "The beginning of a session's id, or the id of a user or owner."
+    search_help_text = gettext_lazy(
+        "The beginning of a session's id, or the id of a user or owner."
+    )
     actions = ("end", "archive")
     change_form_outer_before_template = "memories/session_dialogue.html"
     json_fields = ("metadata",)
@@ -78,26 +84,30 @@ class SessionAdmin(InspectionAdmin):
         """The page stays read-only; who may change sessions may end them."""
         return admin.ModelAdmin.has_change_permission(self, request)
 
-    @admin.action(description="End selected sessions", permissions=["end"])
+    @admin.action(description=gettext_lazy("End selected sessions"), permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._end(request, queryset, "ended", archive=False)
+        self._end(request, queryset, archive=False)
 
-    @admin.action(description="End and archive selected sessions", permissions=["end"])
+    @admin.action(
+        description=gettext_lazy("End and archive selected sessions"), permissions=["end"]
+    )
     def archive(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._end(request, queryset, "archived", archive=True)
+        self._end(request, queryset, archive=True)
 
-    def _end(
-        self, request: HttpRequest, queryset: QuerySet[Any], what: str, *, archive: bool
-    ) -> None:
+    def _end(self, request: HttpRequest, queryset: QuerySet[Any], *, archive: bool) -> None:
         session_ids = chosen(queryset)
         if len(session_ids) > ACTION_LIMIT:
-            problem = f"An action takes up to {ACTION_LIMIT:,} sessions; nothing was done."
-            self.message_user(request, problem, messages.ERROR)
+            problem = _("An action takes up to %(count)s sessions; nothing was done.")
+            self.message_user(request, problem % {"count": f"{ACTION_LIMIT:,}"}, messages.ERROR)
             return
         for session_id in session_ids:
             end_session(session_id, timezone.now(), archive=archive)
-        self.log_changes(request, session_ids, what.capitalize())
-        self.message_user(request, f"{len(session_ids):,} sessions {what}.", messages.SUCCESS)
+        self.log_changes(request, session_ids, "Archived" if archive else "Ended")
+        count = len(session_ids)
+        ended = ngettext("%(count)s session ended.", "%(count)s sessions ended.", count)
+        archived = ngettext("%(count)s session archived.", "%(count)s sessions archived.", count)
+        told = (archived if archive else ended) % {"count": f"{count:,}"}
+        self.message_user(request, told, messages.SUCCESS)
 
     def change_view(
         self,
@@ -115,7 +125,7 @@ class SessionAdmin(InspectionAdmin):
     def _conversation(self, request: HttpRequest, session: Session) -> dict[str, Any]:
         """What was said is shown to those who may look at memories."""
         told: dict[str, Any] = {
-            "title": session.pk,
+            "title": _("Session %(id)s") % {"id": session.pk},
             "session": session,
             "may_end": self.has_end_permission(request),
         }
@@ -123,7 +133,7 @@ class SessionAdmin(InspectionAdmin):
             told["dialogue"] = read_dialogue(session, request.GET.get("before", ""))
         return told
 
-    @admin.display(description="user")
+    @admin.display(description=gettext_lazy("user"))
     def of_user(self, session: Session) -> str | SafeString:
         return user_link(session.owner_id, session.user_id) if session.user_id else EMPTY
 
@@ -131,12 +141,12 @@ class SessionAdmin(InspectionAdmin):
     def memories(self, session: Session) -> SafeString:
         alive = MemoryEntry.objects.filter(owner_id=session.owner_id, session_id=session.pk)
         paginator = BoundedPaginator(alive.order_by("-created_at", "pk"), 1)
-        about = "about " if paginator.is_estimate else ""
+        told = _("about %(count)s alive") if paginator.is_estimate else _("%(count)s alive")
         return format_html(
             "{} · {} · {}",
-            list_link(MemoryEntry, f"{about}{paginator.count:,} alive", session=session.pk),
-            list_link(MemoryEntry, "deleted ones", session=session.pk, state="deleted"),
-            list_link(AgentState, "agent states", q=session.pk),
+            list_link(MemoryEntry, told % {"count": f"{paginator.count:,}"}, session=session.pk),
+            list_link(MemoryEntry, _("deleted ones"), session=session.pk, state="deleted"),
+            list_link(AgentState, _("agent states"), q=session.pk),
         )
 
 

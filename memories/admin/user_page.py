@@ -102,7 +102,7 @@ class UserPage(AdminPage):
             chart_options=charts.OPTIONS,
             **{"ask_form": AskForm(None, session_ids), **self.answer},
             **kwargs,
-        ) | {"title": name_of(owner)}
+        ) | {"title": _title(owner)}
 
     def post(self, request: HttpRequest, owner_id: UUID) -> HttpResponse:
         """Save the preferences."""
@@ -161,6 +161,11 @@ def name_of(owner: Owner) -> str:
         return owner.user_id
     of_owner = Session.objects.filter(owner_id=owner.owner_id).order_by("-created_at", "id")
     return of_owner.values_list("pk", flat=True).first() or owner.name
+
+
+def _title(owner: Owner) -> str:
+    named = _("User %(name)s") if owner.user_id else _("Session %(name)s")
+    return named % {"name": name_of(owner)}
 
 
 def _told(asked: ContextAsk) -> Context:
