@@ -1,16 +1,16 @@
 """Filters of the list of memories, and what they mean to a search. Every state has its own order
 and its own index."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from memories.admin.filters import AgeFilter, ChoiceFilter, Choices, DayFilter, FormFilter, start_of
 from memories.admin.finding import owner_called, sessions_called
-from memories.models import EmbeddingTask, MemoryEntry
+from memories.models import Embedding, EmbeddingModel, MemoryEntry
 
 _NEWEST = 1_000
 # The column that the list of each state is ordered by; every one has an index of its own.
@@ -22,8 +22,15 @@ TIMES = {
 }
 # All rows, said so that the partial indexes of either half can serve the conditions beside it.
 _EITHER = Q(deleted_at=None) | Q(deleted_at__isnull=False)
-_WAITS = Exists(
-    EmbeddingTask.objects.filter(owner_id=OuterRef("owner_id"), memory_id=OuterRef("pk"))
+_ACTIVE = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE)
+# Has a vector of what it says now, by the model that serves.
+_EMBEDDED = Exists(
+    Embedding.objects.filter(
+        owner_id=OuterRef("owner_id"),
+        memory_id=OuterRef("pk"),
+        version=OuterRef("content_version"),
+        model_id=Subquery(_ACTIVE.values("pk")[:1]),
+    )
 )
 
 
@@ -47,7 +54,7 @@ class StateFilter(ChoiceFilter):
             case "all":
                 return queryset.filter(_EITHER)
             case "unembedded":
-                return queryset.alive().filter(_WAITS)
+                return queryset.alive().filter(~_EMBEDDED).exclude(text="")
             case _:
                 return queryset.alive()
 
@@ -148,3 +155,28 @@ def state_asked_for(request: HttpRequest) -> str:
 
 def time_of(request: HttpRequest) -> str:
     return TIMES.get(state_asked_for(request), "created_at")
+
+
+# What is rare is looked for among so many: beyond, the list would be stopped before its end.
+LOOKED_THROUGH = 200_000
+_RARE = (TypeFilter, TagFilter, AgentFilter)
+
+
+def oldest_looked_at(request: HttpRequest) -> datetime | None:
+    """The time of the list's order up to which it is looked through; None: all of it, since an
+    index serves the filters or there is not so much."""
+    asked = {name for name, value in request.GET.items() if value}
+    state, time = state_asked_for(request), TIMES.get(state_asked_for(request))
+    is_rare = state == "unembedded" or asked & {known.parameter_name for known in _RARE}
+    if not is_rare or time is None or asked & {"user", "session", "q"}:
+        return None
+    everything = MemoryEntry.all_objects.all()
+    match state:
+        case "deleted":
+            of_state = everything.deleted()
+        case "expired":
+            of_state = everything.expired()
+        case _:  # what has expired, too: the index alone then tells
+            of_state = everything.filter(deleted_at=None)
+    times = of_state.order_by(f"-{time}").values_list(time, flat=True)
+    return next(iter(times[LOOKED_THROUGH : LOOKED_THROUGH + 1]), None)

@@ -7,12 +7,18 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from memories.admin.filters import start_of, start_of_age
 from memories.admin.finding import owner_called, owners_of_called
-from memories.admin.memory_filters import state_asked_for
+from memories.admin.memory_filters import (
+    LOOKED_THROUGH,
+    oldest_looked_at,
+    state_asked_for,
+    time_of,
+)
 from memories.admin.paging import KeysetList
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError
@@ -136,6 +142,14 @@ class MemoryList(KeysetList):
     """The list of memories; after a search, what it found, best first, each row with its `hit`."""
 
     search_note: str = ""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        queryset = super().get_queryset(request, exclude_parameters)
+        if oldest := oldest_looked_at(request):
+            told = _("Among the newest %(count)s; choose a user or a session to look through all.")
+            self.search_note = told % {"count": f"{LOOKED_THROUGH:,}"}
+            queryset = queryset.filter(**{f"{time_of(request)}__gte": oldest})
+        return queryset
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

@@ -9,11 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from memories.admin import counting
+from memories.admin import counting, memory_filters
 from memories.admin.inspection import InspectionAdmin
 from memories.ids import owner_in
-from memories.models import MemoryEntry
-from tests.embedders import embed_all
+from memories.models import EmbeddingTask, MemoryEntry
+from tests.embedders import TrialEmbedder, embed_all, serve_by
 from tests.factories import store
 
 from .conftest import list_url
@@ -184,6 +184,23 @@ class TestFilters:
         embed_all()
         waiting = store()
         assert self.find(admin_client, state="unembedded") == [waiting] != [done]
+
+    def test_what_a_client_has_not_embedded_is_found(self, admin_client, embedders):
+        """Of a model that does not embed by itself, nothing waits: it has no vector."""
+        serve_by(TrialEmbedder(), "given")
+        bare, without_a_text = store(), store("")
+        EmbeddingTask.objects.all().delete()
+        assert self.find(admin_client, state="unembedded") == [bare] != [without_a_text]
+
+    def test_what_is_rare_is_looked_for_among_the_newest(self, admin_client, monkeypatch):
+        monkeypatch.setattr(memory_filters, "LOOKED_THROUGH", 2)
+        old = store(tags=["rare"], session_id="hall")
+        store(), store()
+        new = store(tags=["rare"])
+        response = admin_client.get(list_url("memoryentry", tag="rare"))
+        assert ids_in(response) == [new] and "Among the newest" in response.text
+        assert self.find(admin_client, tag="rare", session="hall") == [old]
+        assert "Among the newest" not in admin_client.get(list_url("memoryentry")).text
 
     def test_the_history_of_a_memory_is_found_by_its_id(self, admin_client):
         memory, other = store(), store()
