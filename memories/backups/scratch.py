@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -38,8 +38,12 @@ def scratch_database(server: Server) -> Iterator[str]:
         try:
             _create(connection, server.database, name)
             yield name
-        finally:
-            _drop_whatever_happened(server, name)
+        except BaseException:
+            # The first failure is told, even where the server is gone; then the next one drops it.
+            with suppress(psycopg.Error):
+                _drop_whatever_happened(server, name)
+            raise
+        _drop_whatever_happened(server, name)
 
 
 def drop_database(connection: "psycopg.Connection[Any]", name: str) -> None:
