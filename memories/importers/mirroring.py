@@ -78,6 +78,9 @@ class Mirror(Import):
         """They have not vanished from the file."""
         self._state.see({self._memory + placed.id: _print(told(placed)) for placed in batch})
 
+    def erased_ties(self, batch: Sequence[PlacedTie]) -> None:
+        self._state.see({self._tie + _ends(placed): b"" for placed in batch})
+
     def ties(self, batch: Sequence[tuple[OldTie, PlacedTie]]) -> None:
         prints = {self._tie + _ends(placed): b"" for _, placed in batch}
         changed = self._state.changed(prints)

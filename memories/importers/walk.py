@@ -99,6 +99,9 @@ class Walk:
     def erased(self, batch: Sequence[Placed]) -> None:
         """Memories of erased owners, which are told of already."""
 
+    def erased_ties(self, batch: Sequence[PlacedTie]) -> None:
+        """Theirs."""
+
     def ties(self, batch: Sequence[tuple[OldTie, PlacedTie]]) -> None:
         """Of those whose ends both exist."""
         raise NotImplementedError
@@ -182,12 +185,14 @@ class Walk:
         dated = [(each, self._erased.at(each[1].owner_id)) for each in batch]
         theirs = [each[1] for each, at in dated if at is not None]
         stored = stored_ids(theirs) if theirs else set()
-        kept = []
+        kept, erased = [], []
         for (tie, placed), at in dated:
             if at is None or {placed.source_id, placed.target_id} <= stored:
                 kept.append((tie, placed))
             else:
                 self.skip(tie.table, tie.row, told(at))
+                erased.append(placed)
+        self.erased_ties(erased)
         return kept
 
     def _placed_tie(

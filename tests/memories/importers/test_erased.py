@@ -92,22 +92,40 @@ def test_a_profile_stays_out(bring, tmp_path, erase):
     assert not UserProfile.objects.exists()
 
 
-def test_a_mirror_brings_none_of_them_back(tmp_path, erase):
-    path = talk(tmp_path / "s.db", turns=120)
+@pytest.fixture
+def mirrored(db, tmp_path):
+    """One round; what was new, changed, deleted."""
 
-    def mirrored(erased_too=False):
-        with opened_state(tmp_path / "mirrors", path, "") as state:
-            reading = Reading("", "", BERLIN, erased_too)
+    def mirrored(path, user=""):
+        with opened_state(tmp_path / "mirrors", path, user) as state:
+            reading = Reading("", user, BERLIN)
             done = Follower(path, reading, state, Event(), False).bring_over(lambda n: None)
         return done.new, done.changed, done.deleted
 
-    assert mirrored()[0] == 121
+    return mirrored
+
+
+def test_a_mirror_brings_none_of_them_back(tmp_path, erase, mirrored):
+    path = talk(tmp_path / "s.db", turns=120)
+    assert mirrored(path)[0] == 121
     erase("anna")
     (tmp_path / "mirrors").rename(tmp_path / "forgotten")
-    assert mirrored() == (0, 0, 0)
+    assert mirrored(path) == (0, 0, 0)
     extend(path, interactions=[later()])
-    assert mirrored() == (1, 0, 0)
+    assert mirrored(path) == (1, 0, 0)
     assert MemoryEntry.all_objects.get().text == "new"
+
+
+def test_what_was_erased_has_not_vanished_from_the_file(tmp_path, erase, mirrored):
+    ties = [
+        {"source_memory_id": "m-1", "target_memory_id": "m-2", "relationship_type": f"t{n}"}
+        for n in range(120)
+    ]
+    memories = [unified(f"m-{n}") for n in range(1, 121)]
+    path = make(tmp_path / "u.db", UNIFIED, memories=memories, memory_relationships=ties)
+    assert mirrored(path, "anna")[0] == 240
+    erase("anna")
+    assert mirrored(path, "anna") == (0, 0, 0)
 
 
 def test_a_session_without_a_user_is_an_owner_too(bring, tmp_path, db):
