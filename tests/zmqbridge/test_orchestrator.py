@@ -59,9 +59,9 @@ def test_a_change_elsewhere_is_heard(start):
     one.ask("update", named | {"content": {"text": "new"}})
     fresh = two.ask("read", named | {"fresh": True})
     assert fresh["data"]["content"]["text"] == "new"
-    wait_until(lambda: two.ask("read", named)["data"]["content"]["text"] == "new", seconds=2)
+    wait_until(lambda: two.ask("read", named)["data"]["content"]["text"] == "new")
     one.ask("delete", named)
-    wait_until(lambda: two.ask("read", named)["status"] == "error", seconds=2)
+    wait_until(lambda: two.ask("read", named)["status"] == "error")
 
 
 def test_expiry_is_to_the_moment_through_the_cache(start):

@@ -294,7 +294,7 @@ class TestBulkChanges:
 
     def test_leave_those_behind_them_their_batches(self, run, connect):
         """Under a load that never ceases: some changes wait whenever others are answered."""
-        running = run(batch=256)
+        running = run(batch=10)
         peer = connect(running.endpoint)
         bulk = self.hold_a_bulk_delete(running, peer)
         sizes = []
