@@ -8,6 +8,8 @@ from threading import Event
 # time.
 _BUSY_WRITES_A_SECOND = 100
 _BUSY_PAUSE_FACTOR = 9
+# In a pause it looks this often whether the writes have ended.
+_LOOK_SECONDS = 0.1
 
 
 class GivingWay:
@@ -35,7 +37,19 @@ class GivingWay:
         writes, start = self._count_writes(), time.monotonic()
         is_more = self._work()
         seconds = time.monotonic() - start
-        answered = self._count_writes() - writes
-        if answered > _BUSY_WRITES_A_SECOND * seconds or self._count_waiting():
-            self._stopping.wait(seconds * _BUSY_PAUSE_FACTOR)
+        if self._is_busy(writes, seconds):
+            self._pause(seconds * _BUSY_PAUSE_FACTOR)
         return is_more
+
+    def _pause(self, seconds: float) -> None:
+        """Or less, where the writes end: a unit that took long beside them would be followed by
+        many seconds in which nothing is done."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            writes, looked = self._count_writes(), min(left, _LOOK_SECONDS)
+            if self._stopping.wait(looked) or not self._is_busy(writes, looked):
+                break
+
+    def _is_busy(self, writes_before: int, seconds: float) -> bool:
+        answered = self._count_writes() - writes_before
+        return answered > _BUSY_WRITES_A_SECOND * seconds or self._count_waiting() > 0

@@ -12,7 +12,7 @@ from memories.services.filters import FILTER_COLUMNS, Filter, Scope, conditions_
 from memories.services.search.lexical import must_sql
 from memories.services.search.query_vectors import AwaitVector
 from memories.services.search.statistics import Statistics, statistics_of
-from memories.services.search.vectors import Sample, sample_of
+from memories.services.search.vectors import Sample, no_sample, sample_of
 
 # The filter as a row `q`. Parameter: filter.
 FILTER_CTE = f"q AS (SELECT * FROM jsonb_to_record(%(filter)s::jsonb) AS q ({FILTER_COLUMNS}))"
@@ -25,7 +25,8 @@ ASKS = "right(rtrim(m.text), 1) IN ('?', U&'\\FF1F', U&'\\061F')"
 @dataclass(frozen=True)
 class Ask:
     """A query taken apart: its text, its words, what must be there (`must`), its unit vector of
-    shape (dimension,), which is waited for when it is first needed."""
+    shape (dimension,), which is waited for when it is first needed. `centred`: vectors are compared
+    without what all of the owner's have in common."""
 
     text: str
     words: str
@@ -34,6 +35,7 @@ class Ask:
     dimension: int
     filter: Filter
     model_id: int
+    centred: bool = True
 
     @cached_property
     def vector(self) -> Vectors:
@@ -46,6 +48,8 @@ class Ask:
 
     @cached_property
     def sample(self) -> Sample:
+        if not self.centred:
+            return no_sample(self.dimension)
         return sample_of(self.filter.searched_owner(), self.model_id, self.dimension)
 
     def owned(self) -> bool:

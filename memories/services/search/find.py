@@ -175,7 +175,8 @@ def _by_meaning(
     if not query.filter.finds_nothing():
         ask, wish = _ask(query, current, vector), _wish(query)
         in_memory = None
-        if current.embedder.embeds_text:
+        # Where clients give the vectors, words may find a memory that has none, at any time.
+        if current.embedder.embeds_text or query.search_type is SearchType.SEMANTIC:
             in_memory = search_owner(ask, wish, query.deadline, pending.wait)
         best = in_memory or _search_candidates(ask, wish, pending, current.embedder.embeds_text)
     metadata = SearchMetadata(
@@ -207,6 +208,8 @@ def _ask(query: Query, current: Serving, vector: AwaitVector) -> Ask:
         dimension=current.embedder.dimension,
         filter=query.filter,
         model_id=current.model_id,
+        # Who embeds by himself is told what is nearest to his vector, in his own space.
+        centred=hybrid or query.vector is None,
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from memories.embedders.base import Vectors
 from memories.services.search.ranking import Compared, Floats, Indexes, LexicalScale, scale_of
-from memories.services.search.vectors import SAMPLE_SIZE, Sample
+from memories.services.search.vectors import SAMPLE_SIZE, Sample, no_sample
 
 _FACTS = np.dtype(
     [
@@ -96,7 +96,7 @@ class OwnerIndex:
         self._postings: dict[str, array[int]] = {}
         self._sampled = np.zeros(0, np.int64)
         self._dots_with_mean = np.zeros(0, np.float32)
-        self.sample = Sample(self._vectors[:0], np.zeros(dimension, np.float32))
+        self.sample = no_sample(dimension)
         self.neighbours = Neighbours(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def __len__(self) -> int:
@@ -126,12 +126,15 @@ class OwnerIndex:
     def alive_count(self) -> int:
         return len(self._places)
 
-    def compare(self, query: Vectors) -> Compared:
-        """Scores are centred cosines in standard deviations from the owner's usual."""
+    def compare(self, query: Vectors, centred: bool) -> Compared:
+        """Scores are centred cosines in standard deviations from the owner's usual, or else the
+        cosines as they are."""
         dots = _dots(self._vectors[: self._count], query)
-        usual, deviation = self.sample.spread(query)
-        cosines = self.sample.centred_cosines(query, dots, self._dots_with_mean)
-        scores: Floats = (cosines - usual) / deviation
+        scores: Floats = dots.copy()
+        if centred:
+            usual, deviation = self.sample.spread(query)
+            cosines = self.sample.centred_cosines(query, dots, self._dots_with_mean)
+            scores = (cosines - usual) / deviation
         scores[~self.facts["alive"]] = _WORST_SCORE
         return Compared(dots, scores)
 

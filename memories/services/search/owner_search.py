@@ -111,7 +111,7 @@ def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said, deadline: float 
     with _held(index, deadline):
         if prepared.mark != index.mark:
             prepared = _prepare(ask, wish, index, said)
-        compared = index.compare(vector)
+        compared = index.compare(vector, ask.centred)
         judged = judge(prepared.ranking, compared, prepared.passes, wish.min_similarity)
         return judged.best(index.ids, wish.limit)
 

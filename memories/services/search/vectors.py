@@ -49,6 +49,11 @@ class Sample:
         return float(cosines.mean()), float(cosines.std()) or 1.0
 
 
+def no_sample(dimension: int) -> Sample:
+    """By which vectors are compared as they are."""
+    return Sample(np.zeros((0, dimension), np.float32), np.zeros(dimension, np.float32))
+
+
 class _Kept(NamedTuple):
     """`mark`: as `_mark` gave it when the sample was taken."""
 
@@ -125,6 +130,6 @@ def _read_some(owner_id: UUID | None, model_id: int) -> list[str]:
 
 def _sample(texts: Sequence[str], dimension: int) -> Sample:
     if not texts:
-        return Sample(np.zeros((0, dimension), np.float32), np.zeros(dimension, np.float32))
+        return no_sample(dimension)
     vectors = np.array([np.fromstring(text[1:-1], np.float32, sep=",") for text in texts])
     return Sample(vectors, vectors.mean(axis=0))

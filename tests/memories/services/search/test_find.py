@@ -4,13 +4,18 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from memories.changes import rows
+from memories.embedders.given import GivenEmbedder
+from memories.embedders.hashing import HashingEmbedder
 from memories.embedders.minilm import MiniLmEmbedder, _packaged_model
 from memories.errors import ValidationFailed
+from memories.services.embedding.given_vectors import GivenVector
+from memories.services.embedding.models import serving
 from memories.services.filters import Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.restore import restore_memories
@@ -271,6 +276,28 @@ class TestSimilarity:
         assert found("delta gamma epsilon zeta", SearchType.KEYWORD, **options) == [far]
         assert found("delta gamma epsilon zeta", SearchType.SEMANTIC, **options) == []
         assert ask("alpha beta", SearchType.SEMANTIC, **options).total_count == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "embedder"), [("given", GivenEmbedder(64)), ("hashing", HashingEmbedder(64))]
+)
+def test_a_vector_that_a_client_gives_is_compared_as_it_is(db, place, kind, embedder):
+    """Though the memories have much in common, which is taken off where the text is embedded."""
+    serve_by(embedder, kind)
+    chance = np.random.default_rng(5)
+    common = 3 * chance.normal(size=64)
+    vectors = common + chance.normal(size=(40, 64))
+    model_id = serving().model_id
+    ids_of = [
+        store(f"number {number}", vector=GivenVector(model_id, str(unit.tolist())))
+        for number, unit in enumerate(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    ]
+    query = common / 3 + chance.normal(size=64)
+    cosines = vectors @ query / np.linalg.norm(vectors, axis=1)
+    nearest = [ids_of[number] for number in np.argsort(-cosines)]
+    for _ in range(2):
+        found_ids = found("", SearchType.SEMANTIC, vector=tuple(query.tolist()), limit=10)
+        assert found_ids == nearest[:10]
 
 
 @pytest.mark.parametrize("way", WAYS)
