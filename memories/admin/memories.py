@@ -281,7 +281,7 @@ class MemoryEntryAdmin(InspectionAdmin):
         hit = getattr(memory, "hit", None)
         return passage(hit.passage) if hit else excerpt(memory.beginning)
 
-    @admin.display(description=_("rank, similarity and words"))
+    @admin.display(description=_("match"))
     def match(self, memory: Any) -> str:
         """The rank is by relevance, which weighs the words, the age and the priority as well: a
         memory that is less similar may stand higher."""
