@@ -11,10 +11,9 @@ from typing import Any
 
 import zmq
 from django.db import connection
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from memories.models import Orchestrator as OrchestratorRow
+from memories.services.orchestrators import note_orchestrator
 from zmqbridge import VERSION
 from zmqbridge.accesses import Accesses
 from zmqbridge.answer import Answerer
@@ -264,19 +263,14 @@ class Orchestrator:
         self._skew.measure()
         self._write_row()
 
-    def _write_row(self, stopped_at: Now | None = None) -> None:
-        """By the database's clock, which tells others whether this one is alive."""
-        report = self.report() | {"started_at": self._started_at.isoformat()}
-        OrchestratorRow.objects.update_or_create(
-            instance=self.instance,
-            defaults={
-                "endpoints": self._endpoints,
-                "version": VERSION,
-                "stats": report,
-                "started_at": self._started_at,
-                "seen_at": Now(),
-                "stopped_at": stopped_at,
-            },
+    def _write_row(self, *, has_stopped: bool = False) -> None:
+        note_orchestrator(
+            self.instance,
+            endpoints=self._endpoints,
+            version=VERSION,
+            stats=self.report() | {"started_at": self._started_at.isoformat()},
+            started_at=self._started_at,
+            has_stopped=has_stopped,
         )
 
     def _say_goodbye(self, deadline: float) -> None:
@@ -292,7 +286,7 @@ class Orchestrator:
         try:
             while flush_accesses(self._accesses):
                 pass
-            self._write_row(stopped_at=Now())
+            self._write_row(has_stopped=True)
         except DATABASE_AWAY as error:
             logger.warning("The last accesses could not be written: %s", error)
         finally:

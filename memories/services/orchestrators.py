@@ -1,6 +1,14 @@
-"""Which orchestrators run now, by the rows that they keep. Called by commands and jobs."""
+"""Which orchestrators run now, by the rows that they keep. Called by the orchestrator itself, by
+commands and jobs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models.functions import Now
 
 from memories.changes import rows
+from memories.models import Orchestrator
 
 # Each writes its row once a second.
 SILENT_SECONDS = 10
@@ -15,3 +23,26 @@ def running_orchestrators() -> list[str]:
         ORDER BY instance"""
     )
     return [instance for (instance,) in found]
+
+
+def note_orchestrator(
+    instance: str,
+    *,
+    endpoints: Sequence[str],
+    version: str,
+    stats: Mapping[str, Any],
+    started_at: datetime,
+    has_stopped: bool,
+) -> None:
+    """Write its row, with times by the database's clock, which tells others whether it lives."""
+    Orchestrator.objects.update_or_create(
+        instance=instance,
+        defaults={
+            "endpoints": endpoints,
+            "version": version,
+            "stats": stats,
+            "started_at": started_at,
+            "seen_at": Now(),
+            "stopped_at": Now() if has_stopped else None,
+        },
+    )
