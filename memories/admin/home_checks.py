@@ -11,7 +11,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from memories.admin.orchestrators import is_alive
+from memories.admin.orchestrators import those_alive
 from memories.admin.sessions import LONG_OPEN
 from memories.models import EmbeddingModel, Orchestrator
 from memories.services.backups import see_backups
@@ -116,7 +116,7 @@ def bounded(count: int) -> str:
 
 
 def _orchestrators(orchestrators: Sequence[Orchestrator]) -> Check:
-    alive = sum(map(is_alive, orchestrators))
+    alive = len(those_alive(orchestrators))
     silent = len(orchestrators) - alive
     state, word = (BAD, _("none")) if not alive else (GOOD, _("alive"))
     detail = ""

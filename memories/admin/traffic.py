@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from memories.admin.orchestrators import is_alive
+from memories.admin.orchestrators import those_alive
 from memories.models import Orchestrator
 
 
@@ -40,7 +40,7 @@ class Traffic:
 
 
 def measure_traffic(orchestrators: Iterable[Orchestrator]) -> Traffic:
-    alive = [one for one in orchestrators if is_alive(one)]
+    alive = those_alive(orchestrators)
     caches = [_part(one, "cache") for one in alive]
     lanes = [lane for one in alive for lane in _part(one, "lanes").values()]
     hits, misses = _total(caches, "hits"), _total(caches, "misses")
