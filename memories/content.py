@@ -3,17 +3,27 @@ Called by handlers, admin and importers before anything is stored."""
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from memories.errors import ValidationFailed
 
 MAX_DEPTH = 64
-# A number with an exponent is kept written out, 1e300 as 301 digits: so many in all.
+# A number is kept written out, 1e300 as 301 digits, and has to be read again: Python's json and
+# msgspec read so many digits of a whole number,
+MAX_WHOLE_DIGITS = 4300
+# so many before the point of a number with a fraction, which is a float to them,
+MAX_FLOAT_DIGITS = 308
+# and PostgreSQL keeps so many behind it.
+MAX_FRACTION_DIGITS = 16_383
+# All numbers with an exponent together: a short text must not become a page of megabytes.
 MAX_EXPONENT_DIGITS = 50_000
 
-_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]")  # in texts as well: a sign to look closer
+# In texts as well: signs to look closer.
+_EXPONENT = re.compile(rb"[0-9][eE][+-]?[0-9]")
+_LONG = re.compile(rb"(?<![0-9])[0-9]{%d}" % (MAX_FLOAT_DIGITS + 1))
+_EXPONENT_MAX_DIGITS = 9
 _decode = msgspec.json.Decoder(float_hook=msgspec.Raw).decode
 
 
@@ -46,23 +56,55 @@ def read_object(raw: bytes, field: str) -> dict[str, Any]:
         raise ValidationFailed(field, f"{field} must be an object.")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise ValidationFailed(field, f"{field} is nested deeper than {MAX_DEPTH} levels.")
-    if _EXPONENT.search(raw) and _exponent_digits(raw) > MAX_EXPONENT_DIGITS:
+    if may_hold_bad_numbers(raw) and not _are_kept(raw):
         raise ValidationFailed(field, f"{field} has numbers too large or small to be kept.")
     return value
 
 
-def _exponent_digits(raw: bytes) -> int:
-    """The digits that numbers with an exponent have, all together, once they are written out."""
-    digits = 0
+def may_hold_bad_numbers(raw: bytes) -> bool:
+    """Quick, and right where it says no."""
+    return bool(_EXPONENT.search(raw) or (len(raw) > MAX_FLOAT_DIGITS and _LONG.search(raw)))
+
+
+class _Digits(NamedTuple):
+    """How many a number has before the point and behind it, once it is written out."""
+
+    whole: int
+    fraction: int
+
+    def are_kept(self) -> bool:
+        most = MAX_FLOAT_DIGITS if self.fraction else MAX_WHOLE_DIGITS
+        return self.whole <= most and self.fraction <= MAX_FRACTION_DIGITS
+
+
+def _are_kept(raw: bytes) -> bool:
+    """Whole numbers without an exponent are not looked at: the decoder has refused long ones."""
+    exponent_digits = 0
+    are_kept = True
 
     def note(number: str) -> None:
-        nonlocal digits
-        _, mark, exponent = number.lower().partition("e")
-        if mark:
-            digits += int(exponent.lstrip("+-0")[:9] or 0)
+        nonlocal exponent_digits, are_kept
+        digits = _digits_of(number)
+        are_kept = are_kept and digits is not None and digits.are_kept()
+        if "e" in number.lower():
+            exponent_digits += sum(digits or ())
 
     msgspec.json.Decoder(float_hook=note).decode(raw)
-    return digits
+    return are_kept and exponent_digits <= MAX_EXPONENT_DIGITS
+
+
+def _digits_of(number: str) -> _Digits | None:
+    """None where the exponent alone has more digits than PostgreSQL reads."""
+    mantissa, _, exponent = number.lower().partition("e")
+    if len(exponent.lstrip("+-0")) > _EXPONENT_MAX_DIGITS:
+        return None
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    shift = int(exponent.lstrip("0") or 0)
+    significant = len((whole + fraction).lstrip("0"))
+    return _Digits(
+        max(1, significant - len(fraction) + shift) if significant else 1,
+        max(0, len(fraction) - shift),
+    )
 
 
 def _depth(value: Any) -> int:

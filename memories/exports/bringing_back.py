@@ -6,10 +6,8 @@ Each batch is a transaction of its own, so that a second run finishes what a fir
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import DataError, transaction
 
 from memories.changes import ALIVE, QUEUE, rows
@@ -17,6 +15,7 @@ from memories.exports.errors import ExportError
 from memories.exports.reading import Batch, batches_of
 from memories.exports.tables import Table
 from memories.exports.writing import Header
+from memories.models.fields import read_json
 from memories.services.erased import read_erased, told
 from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
 
@@ -91,7 +90,7 @@ class BringingBack:
 
 
 def _key_of(table: Table, row: bytes) -> str:
-    fields: dict[str, Any] = msgspec.json.decode(row)
+    fields = read_json(row.decode())
     return " ".join(str(fields.get(column)) for column in table.key)
 
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from memories.exports.snapshot import stream
 from memories.exports.tables import BY_KIND
+from memories.models.fields import read_json
 from memories.services.find_owner import Owner
 
 Fields = Mapping[str, Any]
@@ -41,12 +42,12 @@ def _sessions(named: Mapping[str, Any]) -> Iterator[str]:
     revisions = _Beside(stream(_REVISIONS, dict(named)))
     opened = ""
     for session_text, memory_text in stream(_MEMORIES, dict(named)):
-        session = json.loads(session_text)
+        session = read_json(session_text)
         if session["id"] != opened:
             opened = session["id"]
             yield _session(session)
         if memory_text:
-            yield from _memory(json.loads(memory_text), revisions)
+            yield from _memory(read_json(memory_text), revisions)
 
 
 def _session(session: Fields) -> str:
@@ -99,7 +100,7 @@ def _table(title: str, columns: Iterable[str], found: Iterable[Fields]) -> Itera
 
 def _rows_of(kind: str, named: Mapping[str, Any]) -> Iterator[Fields]:
     for (row,) in stream(BY_KIND[kind].rows_sql(), dict(named)):
-        yield json.loads(row)
+        yield read_json(row)
 
 
 class _Beside:
@@ -111,7 +112,7 @@ class _Beside:
 
     def of(self, memory_id: str) -> Iterator[Fields]:
         while self._next is not None and self._next[0] == memory_id:
-            yield json.loads(self._next[1])
+            yield read_json(self._next[1])
             self._next = next(self._found, None)
 
 

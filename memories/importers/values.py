@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from memories.content import MAX_DEPTH, read_object
+from memories.content import MAX_DEPTH, may_hold_bad_numbers, read_object
 from memories.errors import ValidationFailed
 
 TAG_MAX_CHARACTERS = 64
@@ -20,10 +20,6 @@ _ESCAPES = re.compile(
     rb"|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
     re.DOTALL,
 )
-_DIGITS_MAX = 16_000  # in a row; PostgreSQL holds some more of a number
-_TOO_MANY_DIGITS = re.compile(rb"\d{%d}" % _DIGITS_MAX)
-# What only a whole reading checks. Without these the quicker one, which skips values, is as strict.
-_TO_LOOK_INTO = re.compile(rb"\\|\d[eE]")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PAIR_BYTES = len(rb"\ud83d\ude00")
 _REPLACEMENT = rb"\ufffd"
@@ -80,9 +76,9 @@ def clean_json(raw: bytes) -> tuple[bytes, str]:
 def fields_of(raw: bytes) -> dict[str, msgspec.Raw] | None:
     """The fields of a JSON object as their own texts, or None where it is none that can be kept."""
     try:
-        if len(raw) > _DIGITS_MAX and _TOO_MANY_DIGITS.search(raw):
-            return None
-        if _TO_LOOK_INTO.search(raw) or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        # What only a whole reading checks. Else the quicker one, which skips values, is as strict.
+        is_deep = raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
+        if b"\\" in raw or is_deep or may_hold_bad_numbers(raw):
             read_object(raw, "metadata")
         return _FIELDS.decode(raw)
     except (ValidationFailed, ValueError, RecursionError):

@@ -3,6 +3,7 @@
 from django.db import models
 
 from memories.ids import ID_MAX_CHARACTERS
+from memories.models.fields import JSONField
 from memories.models.owned import OwnedModel
 from memories.models.sessions import Session
 
@@ -16,7 +17,7 @@ class AgentState(OwnedModel):
         db_constraint=False,  # only the erasure of an owner removes sessions, and its states first
     )
     agent_id = models.CharField(max_length=ID_MAX_CHARACTERS)
-    state = models.JSONField()
+    state = JSONField()
     updated_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from memories.managers import AliveManager, AllManager
-from memories.models.fields import IdField
+from memories.models.fields import IdField, JSONField
 from memories.models.owned import OwnedModel
 from memories.models.sessions import Session
 
@@ -28,7 +28,7 @@ class MemoryEntry(OwnedModel):
         db_constraint=False,
     )
     memory_type = models.CharField(max_length=32)
-    content = models.JSONField()
+    content = JSONField()
     content_bytes = models.PositiveIntegerField(help_text="size of the content as JSON text")
     text = models.TextField(blank=True, default="", help_text="what search reads")
     speaker = models.CharField(max_length=64, blank=True, default="", help_text="who said it")

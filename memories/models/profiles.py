@@ -2,14 +2,14 @@
 
 from django.db import models
 
-from memories.models.fields import IdField
+from memories.models.fields import IdField, JSONField
 from memories.models.owned import OwnedModel
 
 
 class UserProfile(OwnedModel):
     user_id = IdField(primary_key=True)
-    preferences = models.JSONField(default=dict, blank=True)
-    profile_data = models.JSONField(default=dict, blank=True)
+    preferences = JSONField(default=dict, blank=True)
+    profile_data = JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

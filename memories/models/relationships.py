@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from memories.models.fields import JSONField
 from memories.models.memories import MemoryEntry
 from memories.models.owned import OwnedModel
 
@@ -24,7 +25,7 @@ class Relationship(OwnedModel):
     )
     relationship_type = models.CharField(max_length=64)
     strength = models.FloatField(default=1.0)
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from memories.ids import ID_MAX_CHARACTERS
+from memories.models.fields import JSONField
 from memories.models.memories import MemoryEntry
 from memories.models.owned import OwnedModel
 
@@ -22,7 +23,7 @@ class Revision(OwnedModel):
     version = models.PositiveIntegerField(help_text="the version of the memory that this was")
     action = models.CharField(max_length=16, help_text="what was then done to it")
     memory_type = models.CharField(max_length=32)
-    content = models.JSONField()
+    content = JSONField()
     tags = ArrayField(models.CharField(max_length=64), default=list)
     priority = models.PositiveSmallIntegerField()
     updated_at = models.DateTimeField(help_text="since when the memory held this")

@@ -3,7 +3,7 @@
 from django.db import models
 
 from memories.ids import ID_MAX_CHARACTERS
-from memories.models.fields import IdField
+from memories.models.fields import IdField, JSONField
 from memories.models.owned import OwnedModel
 
 
@@ -11,7 +11,7 @@ class Session(OwnedModel):
     id = IdField(primary_key=True)
     user_id = models.CharField(max_length=ID_MAX_CHARACTERS, blank=True, default="")
     session_type = models.CharField(max_length=32, default="conversation")
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = JSONField(default=dict, blank=True)
     summary = models.TextField(blank=True, default="")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()

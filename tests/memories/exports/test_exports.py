@@ -17,6 +17,7 @@ from memories.models import EmbeddingModel, EmbeddingTask, MemoryEntry
 from memories.services.erase import Erasure
 from memories.services.find_owner import owner_of
 from memories.services.proofs import ProofFile
+from tests.factories import store
 from tests.memories.lives import live
 
 STRANGE = {
@@ -114,6 +115,20 @@ def test_the_page_shows_what_was_said_and_runs_nothing(anna, tmp_path):
         assert said in text
     assert "<script>" not in text and "&lt;script&gt;" in text
     assert not re.search(r"(src|href)=", text)
+
+
+def test_a_number_that_python_does_not_read_is_exported_and_comes_back(
+    committing_wire, trial, tmp_path
+):
+    """Earlier versions kept such numbers."""
+    digits = "1" + "0" * 5000
+    live(committing_wire, "anna", "kitchen")
+    store(session_id="kitchen", content_json=b'{"text":"many","n":%s}' % digits.encode())
+    lines, page = export(tmp_path)
+    assert digits in page.read_text()
+    erase("anna", tmp_path)
+    bring(lines, "--erased-too")
+    assert MemoryEntry.objects.get(text="many").content["n"] == digits
 
 
 def test_what_stands_here_with_other_content_stays_and_is_told(anna, tmp_path, capsys):
