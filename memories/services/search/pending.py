@@ -35,11 +35,14 @@ _PAUSE_SECONDS = 0.005
 # Of each second, what all searches of this process together may wait. Where more is stored than the
 # model can follow, each search would wait for its bound, and all that stand behind it.
 _WAITING_SHARE = 0.25
+# Of EMBED_WAIT_SECONDS, how long a search with no more than a batch before it waits in any case:
+# who stores little is found at once beside others who store much.
+_SHORT_SHARE = 0.25
 
 
 class _Allowance:
-    """Seconds that searches may wait: `spend` takes from them, time brings them back, at most
-    EMBED_WAIT_SECONDS."""
+    """Seconds that searches may wait: `spend` takes from them, time brings them back. No more than
+    EMBED_WAIT_SECONDS are ever owed, so that a burst is over for all within seconds."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -55,7 +58,8 @@ class _Allowance:
 
     def spend(self, seconds: float) -> None:
         with self._lock:
-            self._owed_seconds = self._owed() + seconds
+            most = float(settings.EMBED_WAIT_SECONDS)
+            self._owed_seconds = min(most, self._owed() + seconds)
             self._since = time.monotonic()
 
     def _owed(self) -> float:
@@ -68,16 +72,16 @@ allowance = _Allowance()
 
 def embed_pending(filter_: Filter, current: Serving, deadline: float | None) -> int:
     """Have the tasks of the filter's scope done, the newest first, until `deadline` (monotonic) or
-    for EMBED_WAIT_SECONDS, and less where searches have waited much of late.
+    for EMBED_WAIT_SECONDS, and less where searches have waited much of late and these are many.
 
     Returns how many memories are still without their vector. Tasks that failed are not waited
     for, and those that another process has claimed only as long as the bound allows.
     """
-    bound = time.monotonic() + allowance.left_seconds()
-    deadline = bound if deadline is None else min(bound, deadline)
     session_id = filter_.session_id if filter_.scope is Scope.SESSION else ""
     wanted = Wanted([current.model_id], filter_.searched_owner(), session_id)
     pending, waiting = _count(wanted)
+    bound = time.monotonic() + _may_wait_seconds(waiting)
+    deadline = bound if deadline is None else min(bound, deadline)
     while waiting and time.monotonic() < deadline:
         began = time.monotonic()
         if not _embed_some(wanted, current.embedder, deadline):
@@ -85,6 +89,11 @@ def embed_pending(filter_: Filter, current: Serving, deadline: float | None) -> 
         pending, waiting = _count(wanted)
         allowance.spend(time.monotonic() - began)
     return pending
+
+
+def _may_wait_seconds(waiting: int) -> float:
+    short = _SHORT_SHARE * float(settings.EMBED_WAIT_SECONDS) if waiting <= _BATCH else 0.0
+    return max(short, allowance.left_seconds())
 
 
 def _embed_some(wanted: Wanted, embedder: Embedder, deadline: float) -> bool:
@@ -107,12 +116,10 @@ def _leave(making: Future[list[Outcome]], tasks: Sequence[Task]) -> None:
         release_tasks(tasks)
     else:
         # In a thread of theirs: this one's connection is its own.
-        left_at = time.monotonic()
-        making.add_done_callback(lambda made: in_model_thread(_keep_late, made.result(), left_at))
+        making.add_done_callback(lambda made: in_model_thread(_keep_late, made.result()))
 
 
-def _keep_late(outcomes: Sequence[Outcome], left_at: float) -> None:
-    allowance.spend(time.monotonic() - left_at)  # nobody waited, but a core was taken
+def _keep_late(outcomes: Sequence[Outcome]) -> None:
     try:
         keep_outcomes(outcomes)
     except DatabaseError as error:

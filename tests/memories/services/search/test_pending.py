@@ -110,6 +110,22 @@ def test_what_searches_wait_together_is_bounded_too(trial, settings):
     assert wait_until(allowance.left_seconds) < 1
 
 
+def test_a_burst_is_over_within_seconds(settings):
+    settings.EMBED_WAIT_SECONDS = 1
+    allowance.spend(1000)
+    assert wait_until(allowance.left_seconds, seconds=5)
+
+
+def test_a_quiet_user_is_waited_for_beside_a_noisy_one(trial):
+    store_memories([new_memory(str(number)) for number in range(50)])
+    an_id = store("words", session_id="quiet")
+    allowance.spend(1000)
+    assert pending() >= 40  # but for what time has brought back meanwhile
+    allowance.spend(1000)
+    assert pending(session_id="quiet") == 0
+    assert an_id in embedded()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_hanging_embedder_is_left_in_time_and_its_work_kept_when_it_is_done(
     transactional_db, trial
