@@ -55,10 +55,8 @@ def owner_of(
 
 def _of_session(session_id: str) -> Owner:
     found = rows("SELECT owner_id, user_id FROM sessions WHERE id = %s", [session_id])
-    if not found:
-        owner_id = ids.owner_in(session_id) or ids.owner_of_session(session_id)
-        return Owner(owner_id, session_id)
-    [(owner_id, user_id)] = found
+    owner_id = ids.owner_in(session_id) or ids.owner_of_session(session_id)
+    [(owner_id, user_id)] = found or [(owner_id, "")]
     user_id = user_id or _user_of(owner_id)
     if user_id:
         raise OwnerNotFound(f"The session {session_id!r} is the user {user_id!r}'s: name the user.")

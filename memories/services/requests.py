@@ -12,7 +12,8 @@ from memories.changes import rows
 
 
 class KeyedRequest(NamedTuple):
-    """`key`: 16 bytes that tell a request from every other. Its session spreads the keys."""
+    """`key`: 16 bytes that tell a request from every other. Its session spreads the keys: whoever
+    makes up an id that holds an owner gets no more by it than the answers to its own requests."""
 
     key: bytes
     session_id: str

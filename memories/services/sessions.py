@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -47,7 +47,8 @@ class NewSession:
         if self.user_id:
             return ids.owner_of_user(self.user_id)
         if self.session_id:
-            return ids.owner_in(self.session_id) or ids.owner_of_session(self.session_id)
+            # Whatever it looks like: a made-up id that holds an owner is not that owner's.
+            return ids.owner_of_session(self.session_id)
         return ids.owner_of_session(ids.key_text(self.key))
 
     def id(self) -> str:
@@ -57,8 +58,8 @@ class NewSession:
 def open_sessions(new: Sequence[NewSession]) -> list[OpenedSession | MemoriesError]:
     """Make the sessions that do not exist yet; one that does is answered as it stands."""
     _insert(new)
-    found = _owners_and_starts([session.id() for session in new])
-    return [_opened(session, *found[session.id()]) for session in new]
+    found = _found([session.id() for session in new])
+    return [_opened(session, found[session.id()]) for session in new]
 
 
 def owners_of_sessions(session_ids: Iterable[str]) -> dict[str, UUID]:
@@ -67,7 +68,7 @@ def owners_of_sessions(session_ids: Iterable[str]) -> dict[str, UUID]:
     known = {an_id: owner for an_id in wanted if (owner := _owners.get(an_id))}
     if unknown := sorted(wanted - known.keys()):
         era = _era
-        found = {an_id: owner for an_id, (owner, _) in _owners_and_starts(unknown).items()}
+        found = {an_id: session.owner_id for an_id, session in _found(unknown).items()}
         transaction.on_commit(partial(_remember, found, era))
         known |= found
     return known
@@ -175,21 +176,28 @@ def _owner_of(session_id: str) -> UUID | None:
     return owners_of_sessions([session_id]).get(session_id)
 
 
-def _opened(
-    session: NewSession, owner: UUID, created_at: datetime
-) -> OpenedSession | MemoriesError:
-    if session.user_id and owner != session.owner_id():
+class _Found(NamedTuple):
+    owner_id: UUID
+    user_id: str
+    created_at: datetime
+
+
+def _opened(session: NewSession, found: _Found) -> OpenedSession | MemoriesError:
+    """Without a user every session that has none is as asked for, one that was made here too."""
+    is_other = found.owner_id != session.owner_id() if session.user_id else found.user_id != ""
+    if is_other:
         return ValidationFailed(
             "session_id", f"The session {session.session_id} is in use by another owner."
         )
-    return OpenedSession(session.id(), created_at)
+    return OpenedSession(session.id(), found.created_at)
 
 
-def _owners_and_starts(session_ids: Sequence[str]) -> dict[str, tuple[UUID, datetime]]:
+def _found(session_ids: Sequence[str]) -> dict[str, _Found]:
     return {
-        an_id: (owner, created_at)
-        for an_id, owner, created_at in rows(
-            "SELECT id, owner_id, created_at FROM sessions WHERE id = ANY(%s)", [list(session_ids)]
+        an_id: _Found(*session)
+        for an_id, *session in rows(
+            "SELECT id, owner_id, user_id, created_at FROM sessions WHERE id = ANY(%s)",
+            [list(session_ids)],
         )
     }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memories.ids import owner_of_session, owner_of_user
+from memories.ids import owner_of_session, owner_of_user, session_id
 from memories.models import MemoryEntry, Session
 from tests.factories import SESSION, create, request
 
@@ -44,6 +44,23 @@ class TestOpening:
         assert error["code"] == "validation_error"
         assert error["details"]["field"] == "session_id"
         assert owner("mine") == owner_of_user("ann")
+
+    def test_without_a_user_a_session_of_a_user_is_anothers(self, wire):
+        opened(wire, "mine", user_id="ann")
+        error = wire.error("create_session", {}, session_id="mine")
+        assert (error["code"], error["details"]["field"]) == ("validation_error", "session_id")
+        alone = opened(wire)
+        assert wire.data("create_session", {}, session_id=alone)["session_id"] == alone
+
+    def test_a_made_up_id_leads_into_no_other_owners_memories(self, wire):
+        """The ids that are made here hold their owner, and a user's owner can be computed."""
+        wire.create("secret", session_id=opened(wire, user_id="ann"))
+        written, asked_for = (session_id(owner_of_user("ann"), bytes([n] * 16)) for n in (1, 2))
+        wire.create("mine", session_id=written)
+        opened(wire, asked_for)
+        for forged, found in ((written, ["mine"]), (asked_for, [])):
+            assert owner(forged) == owner_of_session(forged)
+            assert wire.found(forged, scope="user") == found
 
     def test_sessions_of_a_user_share_its_owner(self, wire):
         first, second = opened(wire, user_id="ann"), opened(wire, user_id="ann")
