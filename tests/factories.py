@@ -19,7 +19,8 @@ from zmqbridge.answer import Answerer, wire_error
 from zmqbridge.cache import ReadCache
 from zmqbridge.clock import ReceiptClock
 from zmqbridge.patience import Patience
-from zmqbridge.protocol import Request, WireError, encode_error, read_envelope, readable
+from zmqbridge.protocol import Request, WireError, encode_error, read_envelope
+from zmqbridge.readable import readable
 
 MAX_BODY_BYTES = 1 << 20
 SESSION = "session-of-the-test"

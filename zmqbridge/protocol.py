@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
+from zmqbridge.readable import is_object, readable
+
 VERSION = "1.1"
 REQUEST_ID_MAX_CHARACTERS = 255
 ID_MAX_CHARACTERS = 64
 MAX_REPLY_BYTES = 16 << 20
-UNKNOWN = "unknown"
 PINGS = frozenset({"ping", "health", "health_check"})
 
 
@@ -74,7 +75,6 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_failed = msgspec.json.Decoder(_FailedReply).decode
 _FAILED = b'{"status":"error"'
 _keep_digits = msgspec.json.Decoder(float_hook=msgspec.Raw).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -88,7 +88,6 @@ _LACKING = re.compile(r"Object (?:missing required|contains unknown) field `(?P<
 
 def read_envelope(body: bytes, received_at: datetime, max_body_bytes: int) -> Request:
     """Check all of a body but what its payload holds. Raises WireError."""
-    envelope = _decoded(body)
     if len(body) > max_body_bytes:
         raise WireError(
             Code.VALIDATION_ERROR,
@@ -96,6 +95,7 @@ def read_envelope(body: bytes, received_at: datetime, max_body_bytes: int) -> Re
             field="body",
             max_body_bytes=max_body_bytes,
         )
+    envelope = _decoded(body)
     if envelope.action in PINGS:
         return Request(envelope.action, envelope.request_id, "", b"{}", "", received_at)
     _check_envelope(envelope)
@@ -113,21 +113,6 @@ def read_envelope(body: bytes, received_at: datetime, max_body_bytes: int) -> Re
 def _read_traceparent(raw: bytes) -> str:
     """What is none by its length (in quotes) counts as absent: no request fails over it."""
     return raw[1:-1].decode() if len(raw) == _TRACEPARENT_BYTES else ""
-
-
-def readable(body: bytes) -> tuple[str | None, str]:
-    """The action, if it is text, and the request id or "unknown", of a body that was refused."""
-    try:
-        found = _decode_members(body)
-        action, request_id = (
-            msgspec.json.decode(found.get(name, b"null")) for name in ("action", "request_id")
-        )
-    except (ValueError, RecursionError):
-        return None, UNKNOWN
-    return (
-        action if isinstance(action, str) else None,
-        request_id if isinstance(request_id, str) and request_id else UNKNOWN,
-    )
 
 
 def read_payload(request: Request, decoder: msgspec.json.Decoder[Any]) -> Any:
@@ -248,16 +233,22 @@ def _decoded(body: bytes) -> _Envelope:
         return _lenient_ping(body, error)
     except msgspec.DecodeError:
         raise WireError(Code.INVALID_REQUEST, "The body is not valid JSON.") from None
-    if "\x00" in envelope.request_id or "\x00" in (envelope.session_id or ""):
-        field = "request_id" if "\x00" in envelope.request_id else "session_id"
-        raise WireError(Code.VALIDATION_ERROR, f"U+0000 cannot be stored: {field}", field=field)
+    if "\x00" in envelope.request_id + (envelope.session_id or ""):
+        return _refuse_nul_in(envelope)
     return envelope
+
+
+def _refuse_nul_in(envelope: _Envelope) -> _Envelope:
+    if envelope.action in PINGS:
+        return _Envelope(envelope.action, envelope.request_id)
+    field = "request_id" if "\x00" in envelope.request_id else "session_id"
+    raise WireError(Code.VALIDATION_ERROR, f"U+0000 cannot be stored: {field}", field=field)
 
 
 def _lenient_ping(body: bytes, error: msgspec.ValidationError) -> _Envelope:
     """A ping needs no other field than its action, nor that the others are right."""
     action, request_id = readable(body)
-    if action in PINGS:
+    if action in PINGS and is_object(body):
         return _Envelope(action, request_id)
     message, field = explain(error, "")
     raise WireError(Code.INVALID_REQUEST, message.removesuffix(": "), field=field) from None

@@ -34,9 +34,9 @@ from zmqbridge.protocol import (
     encode_ping,
     encode_success,
     read_envelope,
-    readable,
     refuse_nul,
 )
+from zmqbridge.readable import readable
 from zmqbridge.routing import Offers, Reply, Route, reply_to
 
 logger = logging.getLogger(__name__)

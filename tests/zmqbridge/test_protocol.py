@@ -1,6 +1,7 @@
 """The envelope and the path of what is wrong in a payload, without a database."""
 
 import json
+import time
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,10 +17,11 @@ from zmqbridge.protocol import (
     parse_time,
     read_envelope,
     read_payload,
-    readable,
     request_key,
 )
+from zmqbridge.readable import readable
 
+DEEP = b'{"a":' * 2000 + b"1" + b"}" * 2000
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 VALID = {
     "action": "create",
@@ -120,12 +122,35 @@ class TestReadable:
             (b'{"action":"create","request_id":7}', ("create", "unknown")),
             (b'{"action":"create","request_id":""}', ("create", "unknown")),
             (b'{"action":"create"}', ("create", "unknown")),
+            (b'{"action":"stats","request_id":1e999}', ("stats", "unknown")),
+            (b'{"action":"\\udfff","request_id":"7"}', (None, "7")),
+            (b'{"request_id":"7","payload":{"action":"x","t":"\\ud800"},"action":"y"}', ("y", "7")),
+            (b'{"payload":%s,"action":"a","request_id":"7"}' % DEEP, ("a", "7")),
+            (b'{"request_id":"7","action":"a","payload":' + b"[" * 100_000, ("a", "7")),
+            (b'{"action":"a"} {"request_id":"7"}', ("a", "unknown")),
+            (b'{"n":"request_id","m":"7","x":"\\ud800"}', (None, "unknown")),
             (b"[]", (None, "unknown")),
             (b"no json", (None, "unknown")),
         ],
     )
     def test_what_could_be_read_is_echoed(self, body, found):
         assert readable(body) == found
+
+    @pytest.mark.parametrize("body", [b'{"a":"' + b'\\"' * (8 << 20), b'{"a":' + b"[" * (16 << 20)])
+    def test_no_body_takes_long(self, body):
+        start = time.process_time()
+        assert readable(body) == (None, "unknown")
+        assert time.process_time() - start < 2
+
+    @pytest.mark.parametrize("request_id", [b"1e999", b'"a\\u0000"', b"7"])
+    def test_a_ping_is_one_whatever_its_request_id_is(self, request_id):
+        assert read(b'{"action":"ping","request_id":%s}' % request_id).action == "ping"
+
+    @pytest.mark.parametrize("body", [b"no json" * 200, envelope(payload={"a": "b" * 1000})])
+    def test_what_is_too_large_is_told_first(self, body):
+        with pytest.raises(WireError) as error:
+            read(body, max_body_bytes=1000)
+        assert error.value.code == Code.VALIDATION_ERROR
 
 
 class TestPayload:

@@ -151,7 +151,7 @@ class TestRefusals:
             assert reply["request_id"] == "big"
         assert ask(peer, request("ping"))["status"] == "ok"
 
-    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 50_000, b"null"])
+    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 3_000, b"null"])
     def test_what_is_no_request(self, run, connect, body):
         reply = ask(connect(run().endpoint), body)
         assert reply["error"]["code"] == "invalid_request"
