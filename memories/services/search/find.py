@@ -29,7 +29,7 @@ from memories.services.search.lexical import (
 from memories.services.search.owner_search import search_owner
 from memories.services.search.pending import embed_pending
 from memories.services.search.query_vectors import AwaitVector, begin_vectors
-from memories.services.search.ranking import Best, Wish, judge, prepare
+from memories.services.search.ranking import SIMILARITY_PLACES, Best, Wish, judge, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -258,7 +258,7 @@ def _read(best: Sequence[tuple[str, float]]) -> list[Found]:
     return [
         Found(
             **msgspec.structs.asdict(memories[an_id].memory),
-            similarity_score=round(min(max(similarity, 0.0), 1.0), 6),
+            similarity_score=round(similarity, SIMILARITY_PLACES),
         )
         for an_id, similarity in best
         if an_id in memories

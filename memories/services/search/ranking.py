@@ -19,6 +19,7 @@ from memories.services.search.weights import Weights
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Indexes: TypeAlias = NDArray[np.int64]
 
+SIMILARITY_PLACES = 6
 # A candidate this many standard deviations below the usual scores 0, the best one scores 1.
 _FLOOR = -1.5
 # By how much a window of three turns, at weight 1, widens the spread of the scores; measured.
@@ -135,6 +136,8 @@ def judge(
     similarity = (1 + compared.dots.astype(float)) / 2
     without = np.isnan(compared.dots)
     similarity[without] = prepared.scale.shares(mask[without])
+    # As it is told: a peer that gives a score back as its least similarity gets that memory again.
+    similarity = np.round(similarity.clip(0, 1), SIMILARITY_PLACES)
     near = (similarity >= min_similarity) & ~without
     if prepared.weights is None:
         return Judged(compared.scores, similarity, passes & near)

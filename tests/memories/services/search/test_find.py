@@ -277,6 +277,15 @@ class TestSimilarity:
         assert found("delta gamma epsilon zeta", SearchType.SEMANTIC, **options) == []
         assert ask("alpha beta", SearchType.SEMANTIC, **options).total_count == 1
 
+    def test_a_score_given_back_as_the_least_keeps_its_memory(self, trial):
+        words = ["alpha", "beta", "gamma", "delta", "omega"]
+        for number in range(40):
+            store(" ".join([*words, *words][number % 5 :][: 1 + number // 8]))
+        query = {"text": "alpha omega", "way": SearchType.SEMANTIC}
+        for memory in ask(**query, limit=40).results:
+            kept = ask(**query, limit=40, min_similarity=memory.similarity_score).results
+            assert memory.memory_id in [one.memory_id for one in kept]
+
 
 @pytest.mark.parametrize(
     ("kind", "embedder"), [("given", GivenEmbedder(64)), ("hashing", HashingEmbedder(64))]
