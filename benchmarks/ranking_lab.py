@@ -26,6 +26,7 @@ from memories.services.search.ranking import (
     age_days,
     lexical_scores,
     names_speaker,
+    prepare,
     rank,
 )
 from memories.services.search.weights import Weights
@@ -70,6 +71,7 @@ class Asked:
 
     candidates: Candidates
     scale: LexicalScale
+    vector_scores: Floats
     evidence: Sequence[int]
 
     def quality(self, scores: Floats) -> Quality:
@@ -92,13 +94,17 @@ class Dialogue:
 
 
 def by_weights(weights: Weights) -> Scorer:
-    return lambda asked: rank(asked.candidates, asked.scale, weights)
+    def score(asked: Asked) -> Floats:
+        prepared = prepare(asked.candidates, asked.scale, weights)
+        return rank(prepared, weights, asked.vector_scores)
+
+    return score
 
 
 def by_reciprocal_ranks(asked: Asked) -> Floats:
     """Reciprocal rank fusion (Cormack et al. 2009); what holds no word has no place among them."""
     lexical = lexical_scores(asked.candidates.mask, asked.candidates.words, asked.scale)
-    fused = _reciprocal_ranks(asked.candidates.vector_scores)
+    fused = _reciprocal_ranks(asked.vector_scores)
     fused += np.where(lexical > 0, _reciprocal_ranks(lexical), 0)
     return fused
 
@@ -216,10 +222,10 @@ class Reader:
             named=index.spoken_by(lambda speaker: names_speaker(text, speaker)),
             priority=facts["priority"],
             age_days=age_days(facts["created_us"]),
-            vector_scores=index.vector_scores(vector, index.dots(vector)),
         )
         scale = index.lexical_scale(masks, len(lexemes))
-        return Asked(candidates, scale, index.places_of(evidence).tolist())
+        scores = index.compare(vector, centred=True).scores
+        return Asked(candidates, scale, scores, index.places_of(evidence).tolist())
 
     def _entries(self, memory_ids: Sequence[str]) -> Iterator[Entry]:
         found = self._rows(

@@ -16,9 +16,9 @@ def main() -> None:
     django.setup()
     from zmqbridge import jobs
 
-    if not hasattr(jobs, "embed_some"):
-        sys.exit("zmqbridge.jobs has no embed_some: what is to be put to rest?")
-    jobs.embed_some = lambda: False
+    if not hasattr(jobs, "embed_tasks"):
+        sys.exit("zmqbridge.jobs has no embed_tasks: what is to be put to rest?")
+    jobs.embed_tasks = lambda: 0
     execute_from_command_line(["manage.py", *sys.argv[1:]])
 
 

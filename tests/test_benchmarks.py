@@ -217,12 +217,12 @@ def dialogue_of(right_by_words, questions=3):
         named=np.zeros(4, bool),
         priority=np.full(4, 5.5),
         age_days=zeros,
-        vector_scores=np.array([-1.0, 1.0, 0.0, 0.0]),
     )
+    vector_scores = np.array([-1.0, 1.0, 0.0, 0.0])
     scale = scale_of(candidates.mask, candidates.words, 1)
     evidence = [0 if right_by_words else 1]
     return ranking_lab.Dialogue(
-        "talk", [ranking_lab.Asked(candidates, scale, evidence)] * questions
+        "talk", [ranking_lab.Asked(candidates, scale, vector_scores, evidence)] * questions
     )
 
 

@@ -1,8 +1,12 @@
 """Orchestrators: who lives, and how it fares."""
 
 from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -10,7 +14,7 @@ from unfold.decorators import display
 from memories.admin.inspection import InspectionAdmin
 from memories.admin.rendering import flattened, isolated, table
 from memories.models import Orchestrator
-from memories.services.orchestrators import running_orchestrators
+from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
 
 
 def those_alive(orchestrators: Iterable[Orchestrator]) -> list[Orchestrator]:
@@ -31,11 +35,15 @@ class OrchestratorAdmin(InspectionAdmin):
         "how_it_fares",
     )
 
+    def everything(self) -> Any:
+        heard_since = Now() - timedelta(seconds=SILENT_SECONDS)
+        return super().everything().annotate(is_heard=Q(seen_at__gt=heard_since))
+
     @display(label={"alive": "success", "silent": "danger", "stopped": "info"})
-    def state(self, row: Orchestrator) -> str:
+    def state(self, row: Any) -> str:
         if row.stopped_at:
             return "stopped"
-        return "alive" if those_alive([row]) else "silent"
+        return "alive" if row.is_heard else "silent"
 
     @admin.display(description=gettext_lazy("endpoints"))
     def listens_on(self, row: Orchestrator) -> SafeString:

@@ -168,7 +168,9 @@ def test_who_waits_to_take_over_outlives_a_restart_of_the_database(
     peer = connect(old)
     wait_until(lambda: peer.ping() == "ok")
     assert old.stop()[0] == 0
-    assert connect(new.wait_ready()).data(create(new_name("s"), "after"))
+    peer = connect(new.wait_ready())
+    wait_until(lambda: peer.ping() == "ok")
+    assert peer.data(create(new_name("s"), "after"))
     wait_until(lambda: "Metrics are at" in new.errors())
 
 

@@ -244,8 +244,10 @@ def test_backups_that_are_old_gone_failed_or_never_made(installation, tmp_path):
 
 def test_memories_that_could_not_be_embedded_and_vectors_that_are_late(installation):
     task = """
-        INSERT INTO embedding_tasks (owner_id, memory_id, model_id, due_at, attempts, error)
-        VALUES (gen_random_uuid(), 'mem-none', 1, now() - interval '1 hour', %s, 'It failed.')"""
+        INSERT INTO embedding_tasks
+            (owner_id, memory_id, model_id, due_at, queued_at, attempts, error)
+        VALUES (gen_random_uuid(), 'mem-none', 1, now() - interval '1 hour',
+            now() - interval '1 hour', %s, 'It failed.')"""
     installation.sql(task, 5)
     assert "set aside" in installation.examine()[1]["embeddings", "warning"]
     installation.sql("DELETE FROM embedding_tasks")

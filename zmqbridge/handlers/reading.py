@@ -82,14 +82,17 @@ def _serve_batch_read(items: Sequence[_Naming | select.Selection]) -> list[Page]
 def _prepare_search(ask: Ask) -> find.Query:
     payload: payloads.SearchPayload = ask.payload
     filters = payload.filters or payloads.SearchFilters()
+    way = find.SearchType(payload.search_type or "hybrid")
     # A session without a user is its own owner, so scope `user` is right for it as well.
     return find.Query(
         text=payload.query,
         filter=filter_of(ask, filters, Scope.USER, "payload.filters"),
-        search_type=find.SearchType(payload.search_type or "hybrid"),
+        search_type=way,
         limit=filters.limit or 5,
         min_similarity=filters.min_similarity or 0.0,
         vector=None if payload.query_embedding is None else tuple(payload.query_embedding),
+        # Who embeds by himself is told what is nearest to his vector, in his own space.
+        centred=payload.query_embedding is None or way is not find.SearchType.SEMANTIC,
         deadline=_deadline(ask.request, payload.deadline_ms),
         max_bytes=MAX_PAGE_BYTES,
     )

@@ -49,7 +49,7 @@ class SearchType(StrEnum):
 class Query:
     """`vector`: given by a client that embeds by itself. `deadline` (monotonic): what the vector
     arm has not found by then, it need not find, and where nothing is found the search has failed.
-    """
+    `centred`: vectors are compared without what all of the owner's have in common."""
 
     text: str
     filter: Filter
@@ -57,6 +57,7 @@ class Query:
     limit: int = 5
     min_similarity: float = 0.0
     vector: tuple[float, ...] | None = None
+    centred: bool = True
     deadline: float | None = None
     max_bytes: int = 15 << 20
 
@@ -208,8 +209,7 @@ def _ask(query: Query, current: Serving, vector: AwaitVector) -> Ask:
         dimension=current.embedder.dimension,
         filter=query.filter,
         model_id=current.model_id,
-        # Who embeds by himself is told what is nearest to his vector, in his own space.
-        centred=hybrid or query.vector is None,
+        centred=query.centred,
     )
 
 

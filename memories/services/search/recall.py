@@ -128,7 +128,7 @@ class _Exact(NamedTuple):
 
 def _exact(current: Serving, filter_: Filter, vector: Vectors, found: Sequence[str]) -> _Exact:
     """Every vector that the filter lets through is compared, by the score that searches order by:
-    the cosine after the owner's mean is taken off both sides (services/vectors.py)."""
+    the cosine after the owner's mean is taken off both sides (search/vectors.py)."""
     sample = sample_of(filter_.searched_owner(), current.model_id, current.embedder.dimension)
     scored = rows(
         f"""

@@ -14,8 +14,6 @@ from memories.embedders.given import GivenEmbedder
 from memories.embedders.hashing import HashingEmbedder
 from memories.embedders.minilm import MiniLmEmbedder, _packaged_model
 from memories.errors import ValidationFailed
-from memories.services.embedding.given_vectors import GivenVector
-from memories.services.embedding.models import serving
 from memories.services.filters import Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.restore import restore_memories
@@ -290,23 +288,20 @@ class TestSimilarity:
 @pytest.mark.parametrize(
     ("kind", "embedder"), [("given", GivenEmbedder(64)), ("hashing", HashingEmbedder(64))]
 )
-def test_a_vector_that_a_client_gives_is_compared_as_it_is(db, place, kind, embedder):
+def test_a_vector_that_a_client_gives_is_compared_as_it_is(wire, place, kind, embedder):
     """Though the memories have much in common, which is taken off where the text is embedded."""
     serve_by(embedder, kind)
     chance = np.random.default_rng(5)
     common = 3 * chance.normal(size=64)
     vectors = common + chance.normal(size=(40, 64))
-    model_id = serving().model_id
-    ids_of = [
-        store(f"number {number}", vector=GivenVector(model_id, str(unit.tolist())))
-        for number, unit in enumerate(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-    ]
+    stored = [wire.create(f"one {vector[0]}", embedding=vector.tolist()) for vector in vectors]
     query = common / 3 + chance.normal(size=64)
     cosines = vectors @ query / np.linalg.norm(vectors, axis=1)
-    nearest = [ids_of[number] for number in np.argsort(-cosines)]
+    nearest = [stored[number] for number in np.argsort(-cosines)[:10]]
+    asked = {"query": "?", "search_type": "semantic", "query_embedding": query.tolist()}
     for _ in range(2):
-        found_ids = found("", SearchType.SEMANTIC, vector=tuple(query.tolist()), limit=10)
-        assert found_ids == nearest[:10]
+        results = wire.data("search", asked | {"filters": {"limit": 10}})["results"]
+        assert [memory["memory_id"] for memory in results] == nearest
 
 
 @pytest.mark.parametrize("way", WAYS)
