@@ -4,9 +4,8 @@
 
 The loader stores vectors around common centres, tags of known shares (`spread`: lying anywhere;
 `topic`: all around the same few centres, mostly far from the query), and owners of known shares.
-The exact answer compares every vector that the filter lets through, outside of the orchestrator,
-by the score that searches order by (cosines after the owner's mean is taken off). Beside it stands
-the recall by plain cosines, another order: that loses what centring gains in real talk.
+The exact answer compares every vector that the filter lets through, outside of the orchestrator, by
+the cosine with the query's, which is what a search with `query_embedding` orders by.
 """
 
 import argparse
@@ -37,7 +36,6 @@ from benchmarks.load import (
 from benchmarks.report import machine, write_json
 from benchmarks.serving import Served, end_what_was_started, serving
 from memories import ids
-from memories.services.search.vectors import SAMPLE_SIZE, Sample
 from zmqbridge.client import Client
 
 CUT = 10
@@ -63,15 +61,13 @@ class Filtered:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`share`: of all memories, what the filter leaves; recall@10 by the search's own score, and
-    by plain cosines."""
+    """`share`: of all memories, what the filter leaves; `recall`: of the ten nearest."""
 
     filter: str
     share: float
     memories: int
     queries: int
     recall: float
-    recall_by_cosine: float
     p50_ms: float
     p95_ms: float
 
@@ -114,15 +110,6 @@ class Stored:
                 "SELECT id FROM memory_entries WHERE tags @> ARRAY[%s]::varchar[]", [filtered.tag]
             ).fetchall()
         return np.intersect1d(of_owner, self.places_of([an_id for (an_id,) in tagged]))
-
-    def sample(self, filtered: Filtered) -> Sample:
-        """What the search takes the mean of: the first by their ids, or of everyone the oldest."""
-        places = np.arange(len(self.owners))
-        if filtered.scope == "user":
-            of_owner = self.owners[self._by_id] == _owner_bytes(filtered.user_id)
-            places = self._by_id[of_owner]
-        vectors = self.vectors[places[:SAMPLE_SIZE]]
-        return Sample(vectors, vectors.mean(axis=0))
 
 
 def _owner_bytes(user_id: str) -> np.bytes_:
@@ -178,10 +165,8 @@ def measure(
     places = stored.passing(filtered)
     if not len(places):
         return None
-    sample = stored.sample(filtered)
     vectors = stored.vectors[places]
-    with_mean = vectors @ sample.mean
-    own, plain, seconds = [], [], []
+    recalls, seconds = [], []
     session = client.create_session(user_id=filtered.user_id).session_id
     search = _searcher(client, filtered, session)
     search(queries[0])  # what is read once is not counted
@@ -191,9 +176,7 @@ def measure(
         found = search(query)
         seconds.append(time.perf_counter() - start)
         found_at = np.searchsorted(places, np.sort(stored.places_of(found)))
-        dots = vectors @ query
-        own.append(_recall(sample.centred_cosines(query, dots, with_mean), found_at))
-        plain.append(_recall(dots, found_at))
+        recalls.append(_recall(vectors @ query, found_at))
         if len(seconds) >= _LEAST_QUERIES and time.perf_counter() - began > _FILTER_SECONDS:
             break
     p50, p95 = np.percentile(np.array(seconds) * 1000, (50, 95))
@@ -202,8 +185,7 @@ def measure(
         len(places) / len(stored.owners),
         len(places),
         len(seconds),
-        float(np.mean(own)),
-        float(np.mean(plain)),
+        float(np.mean(recalls)),
         float(p50),
         float(p95),
     )
@@ -235,10 +217,8 @@ def _recall(scores: Vectors, found: NDArray[np.int64]) -> float:
 
 
 def table_of(measured: Sequence[Measured]) -> Table:
-    table = Table(
-        "filter", "leaves", "memories", "queries", "recall@10", "by cosine", "p50 ms", "p95 ms", ""
-    )
-    for column in table.columns[1:8]:
+    table = Table("filter", "leaves", "memories", "queries", "recall@10", "p50 ms", "p95 ms", "")
+    for column in table.columns[1:7]:
         column.justify = "right"
     for each in measured:
         table.add_row(
@@ -247,7 +227,6 @@ def table_of(measured: Sequence[Measured]) -> Table:
             f"{each.memories:,}",
             str(each.queries),
             f"{each.recall:.3f}",
-            f"{each.recall_by_cosine:.3f}",
             f"{each.p50_ms:.1f}",
             f"{each.p95_ms:.1f}",
             "[green]met[/]" if each.is_met() else "[red]missed[/]",

@@ -340,10 +340,9 @@ def test_recall_of_rivals_is_by_owner():
     memories = [["some", "", vector] for vector in ([1, 0], [0.8, 0.6], [0, 1])]
     memories += [["most", "", [1, 0]], ["few", "", [0, 1]]]
     queries = [[owner, "", [1, 0]] for owner in recalling.SHARES]
-    told = {"found": [[3], [0, 1], []], "sampled": {"some": [0, 1, 2], "most": [3], "few": [4]}}
-    found = recalling.recalls(told, memories, queries)
-    assert found["the same by plain cosines, 14.8%"]["recall"] == 1
-    assert found["the same by plain cosines, 5.0%"]["recall"] == pytest.approx(2 / 3)
+    found = recalling.recalls({"found": [[3], [0, 1], []]}, memories, queries)
+    assert found["recall@10, owner of 14.8%"]["recall"] == 1
+    assert found["recall@10, owner of 5.0%"]["recall"] == pytest.approx(2 / 3)
     assert found["recall@10, owner of 1.3%"]["recall"] == 0
 
 

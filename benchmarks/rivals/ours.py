@@ -50,7 +50,6 @@ with Client(work.endpoint, timeout_seconds=60) as client:
         search(query, "hybrid")
 
     def recall(_):
-        """`sampled`: of each owner those of whom its mean is taken, the first by their ids."""
         place_of, by_owner = {}, {}
         for place, memory in enumerate(work.recall_memories):
             by_owner.setdefault(memory[0], []).append((place, memory))
@@ -63,12 +62,7 @@ with Client(work.endpoint, timeout_seconds=60) as client:
             [place_of[memory.memory_id] for memory in search(query, limit=10)]
             for query in work.recall_queries
         ]
-        sampled = {}
-        for memory_id in sorted(place_of):
-            owner = work.recall_memories[place_of[memory_id]][0]
-            if len(sampled.setdefault(owner, [])) < 256:
-                sampled[owner].append(place_of[memory_id])
-        return {"found": found, "sampled": sampled}
+        return {"found": found}
 
     calling.serve(
         {
