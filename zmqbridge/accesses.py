@@ -20,7 +20,14 @@ class Accesses:
     def note(self, action: str, agent_id: str, memory_ids: Iterable[str]) -> None:
         today = datetime.now(UTC).date()
         # Made outside of the lock: the server's loop waits for it at each read from the cache.
-        noted = [Access(memory_id, agent_id, action, today) for memory_id in memory_ids]
+        self._fold([Access(memory_id, agent_id, action, today) for memory_id in memory_ids])
+
+    def note_about(self, action: str, agent_id: str, session_id: str, user_id: str) -> None:
+        """An access to what a session or a user has beside its memories."""
+        today = datetime.now(UTC).date()
+        self._fold([Access("", agent_id, action, today, session_id, user_id)])
+
+    def _fold(self, noted: Iterable[Access]) -> None:
         with self._lock:
             for access in noted:
                 if access in self._folded or len(self._folded) < _CAPACITY:

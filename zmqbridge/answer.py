@@ -17,7 +17,7 @@ from memories.services.fetch import Fetched
 from zmqbridge.accesses import Accesses
 from zmqbridge.cache import Mark, ReadCache
 from zmqbridge.handlers import HANDLERS, Ask, Changed
-from zmqbridge.handlers.base import EVERYTHING
+from zmqbridge.handlers.base import EVERYTHING, About
 from zmqbridge.patience import DATABASE_AWAY, Patience
 from zmqbridge.protocol import (
     Code,
@@ -122,12 +122,12 @@ class Answerer:
                 self._cache.forget(result.memory_ids)
                 # Bulk changes can be a million, and are in the revisions, each with its operation.
                 if EVERYTHING not in task.handler.touches(task.item):
-                    self._note(task, result.memory_ids)
+                    self._note(task, About(result.memory_ids))
             elif isinstance(result, msgspec.Raw):
                 # Made before, perhaps elsewhere a moment ago, and not heard of here yet.
                 self._forget_all_of(task)
             else:
-                self._note(task, task.handler.seen(result))
+                self._note_result(task, result)
         return results
 
     def _forget_all_of(self, task: Task) -> None:
@@ -146,7 +146,7 @@ class Answerer:
                 return [StorageFailed("The database cannot be reached.")] * len(tasks)
             results = tasks[0].handler.serve([task.item for task in tasks])
         for task, result in zip(tasks, results, strict=True):
-            self._note(task, task.handler.seen(result))
+            self._note_result(task, result)
         return [self._filled(mark, result) for result in results]
 
     def _filled(self, mark: Mark, result: Any) -> Any:
@@ -156,10 +156,16 @@ class Answerer:
         self._cache.fill(mark, result.memory.memory_id, body, result.expires_in_seconds)
         return msgspec.Raw(body)
 
-    def _note(self, task: Task, memory_ids: Sequence[str]) -> None:
-        if memory_ids:
-            request, payload = task.ask.request, task.ask.payload
-            self._accesses.note(request.action, payload.agent_id, memory_ids)
+    def _note_result(self, task: Task, result: Any) -> None:
+        if not isinstance(result, Exception):
+            self._note(task, task.handler.about(task.ask, result))
+
+    def _note(self, task: Task, about: About) -> None:
+        action, agent_id = task.ask.request.action, task.ask.payload.acting_agent
+        if about.memory_ids:
+            self._accesses.note(action, agent_id, about.memory_ids)
+        elif about.session_id or about.user_id:
+            self._accesses.note_about(action, agent_id, about.session_id, about.user_id)
 
     def _encode(self, request: Request, result: Any) -> bytes:
         if isinstance(result, Exception):

@@ -33,7 +33,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata | None = None
 
     @property
-    def agent_id(self) -> str:
+    def acting_agent(self) -> str:
         """The acting agent, for the audit log."""
         return (self.metadata and self.metadata.agent_id) or ""
 
@@ -146,7 +146,7 @@ class BulkDeletePayload(Payload, frozen=True, kw_only=True):
 class SummarizePayload(FilterPayload, frozen=True, kw_only=True):
     metadata: Metadata | None = None
 
-    agent_id = Payload.agent_id
+    acting_agent = Payload.acting_agent
 
 
 class ContextPayload(Payload, frozen=True, kw_only=True):
@@ -185,7 +185,7 @@ class RelatePayload(msgspec.Struct, frozen=True, kw_only=True):
     metadata: msgspec.Raw = msgspec.Raw()
 
     @property
-    def agent_id(self) -> str:
+    def acting_agent(self) -> str:
         """The acting agent, for the audit log. Raises msgspec.ValidationError."""
         named = msgspec.json.decode(bytes(self.metadata) or b"null", type=Metadata | None)
         return (named and named.agent_id) or ""

@@ -246,7 +246,7 @@ class Server:
         body = None if payload.fresh else self._cache.get(payload.memory_id)
         if body is None:
             return None
-        self._accesses.note("read", payload.agent_id, (payload.memory_id,))
+        self._accesses.note("read", payload.acting_agent, (payload.memory_id,))
         return encode_success("read", request.request_id, msgspec.Raw(body))
 
     def _offer(self, route: Route, request: Request, since: float) -> bytes | None:

@@ -26,4 +26,5 @@ class AccessLogAdmin(InspectionAdmin):
 
     @admin.display(description=gettext_lazy("memory"))
     def of_memory(self, access: AccessLog) -> SafeString:
-        return link(MemoryEntry, access.memory_id)
+        """What concerns a session or a profile is of none."""
+        return link(MemoryEntry, access.memory_id) if access.memory_id else SafeString("-")

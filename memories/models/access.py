@@ -7,7 +7,8 @@ from memories.models.owned import OwnedModel
 
 
 class AccessLog(OwnedModel):
-    """Counters stand here, never on the memory's own row. A row outlives what it tells of."""
+    """Counters stand here, never on the memory's own row. A row outlives what it tells of.
+    `memory_id` is "" where something else of the owner was meant: a session, a state, a profile."""
 
     memory_id = models.CharField(max_length=ID_MAX_CHARACTERS)
     agent_id = models.CharField(max_length=150, blank=True, default="")

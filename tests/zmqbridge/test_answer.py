@@ -1,13 +1,15 @@
 """What each action answers, and which error it is where it cannot."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from threading import Event
 
 import pytest
 from django.db import connection
 
+from memories.ids import owner_of_user
 from memories.models import AccessLog, MemoryEntry, Revision
+from memories.services.access import Access, log_accesses
 from memoryproject.postgres.errors import ServerCannotRun
 from tests.factories import (
     NEVER_MADE,
@@ -268,6 +270,65 @@ class TestErrors:
         assert set(logged) == {
             (memory_id, "kitchen", action) for action in ("read", "batch_read", "update")
         }
+
+    def test_what_is_about_no_memory_is_logged_with_its_owner(self, db):
+        accesses = Accesses()
+        wire = Wire(make_answerer(accesses=accesses))
+        agent = {"metadata": {"agent_id": "kitchen"}}
+        for session_id in ("one", "two"):
+            wire.data("create_session", {"user_id": "ann"} | agent, session_id=session_id)
+            wire.data("get_session", agent, session_id=session_id)
+            wire.data("summarize", agent, session_id=session_id)
+            state = {"agent_id": "clock"} | agent
+            wire.data("set_state", state | {"state": {"a": 1}}, session_id=session_id)
+            wire.data("get_state", state, session_id=session_id)
+            wire.data("end_session", agent, session_id=session_id)
+            wire.data("update_profile", {"user_id": "ann", "preferences": {"a": 1}} | agent)
+            wire.data("get_profile", {"user_id": "ann"} | agent)
+            wire.data("list_sessions", {"user_id": "ann"} | agent)
+            wire.data("list_sessions", agent)  # of everyone: it has no owner
+        wire.send("end_session", agent, session_id="unknown")
+        flush_accesses(accesses)
+        named = ("owner_id", "memory_id", "agent_id", "action", "accesses")
+        assert set(AccessLog.objects.values_list(*named)) == {
+            (owner_of_user("ann"), "", "kitchen", action, 2)
+            for action in (
+                "create_session",
+                "get_session",
+                "summarize",
+                "set_state",
+                "get_state",
+                "end_session",
+                "update_profile",
+                "get_profile",
+                "list_sessions",
+            )
+        }
+
+    def test_ties_and_a_history_are_logged_with_their_memories(self, db):
+        accesses = Accesses()
+        wire = Wire(make_answerer(accesses=accesses))
+        one, two = wire.create(), wire.create()
+        tie = {"source_id": one, "target_id": two, "relationship_type": "after"}
+        for action in ("relate", "unrelate"):
+            wire.data(action, tie | {"metadata": {"agent_id": "kitchen"}})
+        wire.data("history", {"memory_id": one, "metadata": {"agent_id": "kitchen"}})
+        flush_accesses(accesses)
+        logged = set(AccessLog.objects.values_list("memory_id", "agent_id", "action"))
+        assert logged == {
+            (one, "kitchen", "history"),
+            *(
+                (an_id, "kitchen", action)
+                for an_id in (one, two)
+                for action in ("relate", "unrelate")
+            ),
+        }
+
+
+def test_an_owner_who_was_erased_meanwhile_is_not_logged(wire):
+    access = Access("", "", "get_profile", date(2026, 1, 1), user_id="nobody")
+    log_accesses({access: 1}, datetime.now(UTC))
+    assert not AccessLog.objects.exists()
 
 
 def test_a_bulk_delete_is_in_the_revisions_and_not_in_the_access_log(committing_wire):

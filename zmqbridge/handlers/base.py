@@ -7,7 +7,7 @@ of one action at once: one result or error for each.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,14 @@ class Changed(msgspec.Struct, frozen=True):
     memory_ids: Sequence[str]
 
 
+class About(NamedTuple):
+    """What a request was about, for the access log: memories, else what a session or a user has."""
+
+    memory_ids: Sequence[str] = ()
+    session_id: str = ""
+    user_id: str = ""
+
+
 class Ask(msgspec.Struct, frozen=True):
     """A request with its decoded payload."""
 
@@ -47,8 +55,8 @@ class Handler:
     itself, `uses` what it must find unchanged: changes that meet there keep their order.
     `keyed`: the answer is kept, to be given again to the same request. `atomic`: a call of `serve`
     is one transaction by itself. `choose_lane`: where not all of its requests go into `lane`; on
-    the server's thread, so that it has microseconds. `seen` names the memories in a result, for the
-    access log."""
+    the server's thread, so that it has microseconds. `about` tells what an ask with this result was
+    about; a change of memories tells that by its result (`Changed`)."""
 
     payload: type[msgspec.Struct]
     prepare: Callable[[Ask], Any]
@@ -58,9 +66,17 @@ class Handler:
     changes: bool = False
     keyed: bool = False
     atomic: bool = False
-    seen: Callable[[Any], Sequence[str]] = lambda _: ()
+    about: Callable[[Ask, Any], About] = lambda _ask, _result: About()
     touches: Callable[[Any], Iterable[str]] = lambda _: ()
     uses: Callable[[Any], Iterable[str]] = lambda _: ()
+
+
+def about_session(ask: Ask, _: Any) -> About:
+    return About(session_id=ask.request.session_id)
+
+
+def about_user(ask: Ask, _: Any) -> About:
+    return About(user_id=ask.payload.user_id or "")
 
 
 def as_it_is(ask: Ask) -> Ask:

@@ -1,14 +1,12 @@
 """The action that fills a prompt."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from memories.errors import MemoriesError
 from memories.services import context
 from memories.services.context import Context, ContextAsk
 from memories.services.filters import Filter, Scope
 from zmqbridge import payloads
-from zmqbridge.handlers.base import Ask, Handler, LaneName, one_by_one
+from zmqbridge.handlers.base import About, Ask, Handler, LaneName, one_by_one
 from zmqbridge.handlers.filtering import with_owners
 from zmqbridge.handlers.reading import MAX_PAGE_BYTES
 
@@ -28,8 +26,8 @@ def _context(item: ContextAsk) -> Context:
     return context.build_context(replace(item, session=with_owners([item.session])[0]))
 
 
-def _in_context(result: Context | MemoriesError) -> Sequence[str]:
-    return [memory.memory_id for memory in result.memories] if isinstance(result, Context) else ()
+def _about_memories(_: Ask, result: Context) -> About:
+    return About([memory.memory_id for memory in result.memories])
 
 
 HANDLERS = {
@@ -37,7 +35,7 @@ HANDLERS = {
         payload=payloads.ContextPayload,
         prepare=_prepare,
         serve=one_by_one(_context),
-        seen=_in_context,
+        about=_about_memories,
         lane=LaneName.SEARCH,
     ),
 }

@@ -8,7 +8,15 @@ from memories.services import profiles, states
 from memories.services.profiles import ProfileChange
 from memories.services.states import NewState, StateName
 from zmqbridge import payloads
-from zmqbridge.handlers.base import Ask, Handler, LaneName, left_out_as, session_named
+from zmqbridge.handlers.base import (
+    Ask,
+    Handler,
+    LaneName,
+    about_session,
+    about_user,
+    left_out_as,
+    session_named,
+)
 
 
 def _prepare_get_profile(ask: Ask) -> str:
@@ -59,6 +67,7 @@ HANDLERS = {
         payload=payloads.GetProfilePayload,
         prepare=_prepare_get_profile,
         serve=profiles.get_profiles,
+        about=about_user,
     ),
     "update_profile": Handler(
         payload=payloads.UpdateProfilePayload,
@@ -68,9 +77,13 @@ HANDLERS = {
         changes=True,
         keyed=True,
         touches=_touched_by_profile,
+        about=about_user,
     ),
     "get_state": Handler(
-        payload=payloads.GetStatePayload, prepare=_prepare_get_state, serve=states.get_states
+        payload=payloads.GetStatePayload,
+        prepare=_prepare_get_state,
+        serve=states.get_states,
+        about=about_session,
     ),
     "set_state": Handler(
         payload=payloads.SetStatePayload,
@@ -81,5 +94,6 @@ HANDLERS = {
         keyed=True,
         touches=_touched_by_state,
         uses=_used_session,
+        about=about_session,
     ),
 }

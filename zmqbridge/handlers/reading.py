@@ -14,7 +14,15 @@ from memories.services.filters import Filter, Scope
 from memories.services.results import Page
 from memories.services.search import find
 from zmqbridge import payloads
-from zmqbridge.handlers.base import Ask, Handler, LaneName, as_it_is, one_by_one
+from zmqbridge.handlers.base import (
+    About,
+    Ask,
+    Handler,
+    LaneName,
+    about_session,
+    as_it_is,
+    one_by_one,
+)
 from zmqbridge.handlers.filtering import filter_of, with_owners
 from zmqbridge.protocol import MAX_REPLY_BYTES, Request
 
@@ -161,34 +169,33 @@ def _stats(_: Ask) -> dict[str, Any]:
     return {"counts": stats.count_rows(), "backups": backups.see_backups()}
 
 
-def _in_read(result: fetch.Fetched | MemoriesError) -> list[str]:
-    return [result.memory.memory_id] if isinstance(result, fetch.Fetched) else []
+def _about_memory(ask: Ask, _: Any) -> About:
+    return About([ask.payload.memory_id])
 
 
-def _in_page(page: Page) -> list[str]:
-    return [memory.memory_id for memory in page.memories]
+def _about_page(_: Ask, page: Page) -> About:
+    return About([memory.memory_id for memory in page.memories])
 
 
-def _in_results(results: find.SearchResults | MemoriesError) -> list[str]:
-    found = results.results if isinstance(results, find.SearchResults) else []
-    return [memory.memory_id for memory in found]
+def _about_results(_: Ask, results: find.SearchResults) -> About:
+    return About([memory.memory_id for memory in results.results])
 
 
 HANDLERS = {
     "read": Handler(
-        payload=payloads.ReadPayload, prepare=_prepare_read, serve=_serve_read, seen=_in_read
+        payload=payloads.ReadPayload, prepare=_prepare_read, serve=_serve_read, about=_about_memory
     ),
     "batch_read": Handler(
         payload=payloads.BatchReadPayload,
         prepare=_prepare_batch_read,
         serve=_serve_batch_read,
-        seen=_in_page,
+        about=_about_page,
     ),
     "search": Handler(
         payload=payloads.SearchPayload,
         prepare=_prepare_search,
         serve=_serve_search,
-        seen=_in_results,
+        about=_about_results,
         lane=LaneName.SEARCH,
         choose_lane=_choose_search_lane,
     ),
@@ -196,10 +203,14 @@ HANDLERS = {
         payload=payloads.SummarizePayload,
         prepare=_prepare_summarize,
         serve=one_by_one(_summarize),
+        about=about_session,
         lane=LaneName.HEAVY,
     ),
     "history": Handler(
-        payload=payloads.HistoryPayload, prepare=as_it_is, serve=one_by_one(_history)
+        payload=payloads.HistoryPayload,
+        prepare=as_it_is,
+        serve=one_by_one(_history),
+        about=_about_memory,
     ),
     "stats": Handler(payload=payloads.Empty, prepare=as_it_is, serve=one_by_one(_stats)),
 }

@@ -1,15 +1,13 @@
 """Actions on the relationships between memories."""
 
-from collections.abc import Sequence
-
 import msgspec
 
 from memories.content import read_object
-from memories.errors import MemoriesError, ValidationFailed
+from memories.errors import ValidationFailed
 from memories.services import relate
-from memories.services.relate import NewTie, Related, RelationshipSeen, Tie
+from memories.services.relate import NewTie, Related, RelationshipSeen, Removed, Tie
 from zmqbridge import payloads
-from zmqbridge.handlers.base import Ask, Handler, LaneName, as_it_is, left_out_as, one_by_one
+from zmqbridge.handlers.base import About, Ask, Handler, LaneName, as_it_is, left_out_as, one_by_one
 from zmqbridge.handlers.reading import MAX_PAGE_BYTES
 from zmqbridge.protocol import explain
 
@@ -35,7 +33,7 @@ def _prepare_relate(ask: Ask) -> NewTie:
 
 def _check_agent(payload: payloads.RelatePayload) -> None:
     try:
-        _ = payload.agent_id
+        _ = payload.acting_agent
     except msgspec.ValidationError as error:
         message, field = explain(error, "payload.metadata")
         raise ValidationFailed(field, message) from None
@@ -63,14 +61,12 @@ def _used(item: NewTie | Tie) -> list[str]:
     return [tie.source_id, tie.target_id]
 
 
-def _in_relationship(result: RelationshipSeen | MemoriesError) -> Sequence[str]:
-    if isinstance(result, MemoriesError):
-        return ()
-    return result.source_id, result.target_id
+def _about_both(ask: Ask, _: RelationshipSeen | Removed) -> About:
+    return About([ask.payload.source_id, ask.payload.target_id])
 
 
-def _in_related(result: Related | MemoriesError) -> Sequence[str]:
-    return [memory.memory_id for memory in result.memories] if isinstance(result, Related) else ()
+def _about_related(_: Ask, result: Related) -> About:
+    return About([memory.memory_id for memory in result.memories])
 
 
 HANDLERS = {
@@ -83,7 +79,7 @@ HANDLERS = {
         keyed=True,
         touches=_touched,
         uses=_used,
-        seen=_in_relationship,
+        about=_about_both,
     ),
     "unrelate": Handler(
         payload=payloads.UnrelatePayload,
@@ -94,11 +90,12 @@ HANDLERS = {
         keyed=True,
         touches=_touched,
         uses=_used,
+        about=_about_both,
     ),
     "related": Handler(
         payload=payloads.RelatedPayload,
         prepare=as_it_is,
         serve=one_by_one(_related),
-        seen=_in_related,
+        about=_about_related,
     ),
 }

@@ -10,9 +10,12 @@ from memories.services import sessions
 from memories.services.results import SessionSeen
 from zmqbridge import payloads
 from zmqbridge.handlers.base import (
+    About,
     Ask,
     Handler,
     LaneName,
+    about_session,
+    about_user,
     as_it_is,
     left_out_as,
     one_by_one,
@@ -73,6 +76,10 @@ def _touched(item: Ask | sessions.NewSession) -> list[str]:
     return [session_named(session_id)]
 
 
+def _about_result(_: Ask, result: sessions.OpenedSession | SessionSeen) -> About:
+    return About(session_id=result.session_id)
+
+
 HANDLERS = {
     "create_session": Handler(
         payload=payloads.CreateSessionPayload,
@@ -81,6 +88,7 @@ HANDLERS = {
         lane=LaneName.WRITES,
         changes=True,
         touches=_touched,
+        about=_about_result,
     ),
     "end_session": Handler(
         payload=payloads.EndSessionPayload,
@@ -90,11 +98,18 @@ HANDLERS = {
         changes=True,
         keyed=True,
         touches=_touched,
+        about=about_session,
     ),
     "get_session": Handler(
-        payload=payloads.GetSessionPayload, prepare=as_it_is, serve=one_by_one(_get_session)
+        payload=payloads.GetSessionPayload,
+        prepare=as_it_is,
+        serve=one_by_one(_get_session),
+        about=_about_result,
     ),
     "list_sessions": Handler(
-        payload=payloads.ListSessionsPayload, prepare=as_it_is, serve=one_by_one(_list_sessions)
+        payload=payloads.ListSessionsPayload,
+        prepare=as_it_is,
+        serve=one_by_one(_list_sessions),
+        about=about_user,
     ),
 }

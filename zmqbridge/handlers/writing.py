@@ -53,7 +53,7 @@ def _new_memory(
         priority=payload.priority or 5,
         ttl_seconds=payload.ttl,
         source_agent=content.source_agent,
-        created_by=payload.agent_id or ask.payload.agent_id,
+        created_by=payload.acting_agent or ask.payload.acting_agent,
     )
 
 
@@ -154,7 +154,7 @@ def _prepare_update(ask: Ask) -> revise.Revision:
         if_updated_at=parse_time(payload.if_updated_at, "payload.if_updated_at")
         if payload.if_updated_at is not None
         else None,
-        changed_by=payload.agent_id,
+        changed_by=payload.acting_agent,
     )
 
 
@@ -167,7 +167,7 @@ def _changed(result: Any) -> Any:
 
 
 def _prepare_delete(ask: Ask) -> forget.Deletion:
-    return forget.Deletion(ask.payload.memory_id, ask.request.received_at, ask.payload.agent_id)
+    return forget.Deletion(ask.payload.memory_id, ask.request.received_at, ask.payload.acting_agent)
 
 
 def _serve_delete(deletions: Sequence[forget.Deletion]) -> list[Any]:
@@ -200,7 +200,7 @@ def _bulk_delete(item: tuple[Ask, Filter]) -> Changed:
     filter_ = with_owners([filter_])[0]
     operation_id = new_operation_id(filter_.searched_owner())
     gone = forget.forget_matching(
-        filter_, ask.request.received_at, ask.payload.agent_id, operation_id
+        filter_, ask.request.received_at, ask.payload.acting_agent, operation_id
     )
     applied = {"scope": filter_.scope} | {
         name: value
@@ -222,9 +222,9 @@ def _prepare_restore(ask: Ask) -> Ask:
 def _restore(ask: Ask) -> Any:
     payload, at = ask.payload, ask.request.received_at
     if payload.memory_id is not None:
-        [result] = restore.restore_memories([payload.memory_id], at, payload.agent_id)
+        [result] = restore.restore_memories([payload.memory_id], at, payload.acting_agent)
         return _changed(result)
-    ids = restore.restore_operation(payload.operation_id, at, payload.agent_id)
+    ids = restore.restore_operation(payload.operation_id, at, payload.acting_agent)
     return Changed({"restored_count": len(ids)}, ids)
 
 
