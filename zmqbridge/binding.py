@@ -1,6 +1,7 @@
 """Binds the endpoints, now or once whoever holds them has let go. Called by the server."""
 
 import errno
+import re
 import socket
 import time
 from pathlib import Path
@@ -8,11 +9,17 @@ from threading import Event
 
 import zmq
 
+_PORT = re.compile(r"tcp://.*:([0-9]+)")
+_LAST_PORT = 65_535
 _PAUSE_SECONDS = 0.02  # all that clients notice of it
 
 
 def bind(router: "zmq.Socket[bytes]", endpoint: str) -> str:
     """Returns the endpoint with the port that was really taken. Raises zmq.ZMQError."""
+    port = _PORT.fullmatch(endpoint)
+    if port and int(port[1]) > _LAST_PORT:
+        # ZeroMQ would listen at its last 16 bits.
+        raise zmq.ZMQError(errno.EINVAL, f"{endpoint} has no port from 0 to {_LAST_PORT}")
     if endpoint.startswith("ipc://"):
         path = Path(endpoint.removeprefix("ipc://"))
         if is_served(path):

@@ -68,6 +68,18 @@ def store_memories(new: Sequence[NewMemory]) -> list[Stored]:
         return _insert(new, owners)
 
 
+def find_stored(new: Sequence[NewMemory]) -> list[Stored] | None:
+    """What these were answered before, or None where one of them is not stored."""
+    owners = owners_of_sessions({memory.session_id for memory in new})
+    if any(memory.session_id not in owners for memory in new):
+        return None
+    batch = [_row(memory, owners[memory.session_id]) for memory in new]
+    before = _stored_before(batch)
+    if any(row.id not in before for row in batch):
+        return None
+    return [Stored(row.id, before[row.id]) for row in batch]
+
+
 def _insert(new: Sequence[NewMemory], owners: Mapping[str, UUID]) -> list[Stored]:
     batch = [_row(memory, owners[memory.session_id]) for memory in new]
     inserted = {row[0] for row in _insert_rows(batch, _vectors_by_id(new, batch))}

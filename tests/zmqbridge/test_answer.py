@@ -253,6 +253,14 @@ class TestErrors:
             assert "SELECT" not in str(reply)
         assert committing_wire.data("read", {"memory_id": memory_id})
 
+    def test_a_summary_tells_the_time_asked_for_in_utc(self, wire):
+        wire.create()
+        asked = {"start": "2026-01-31T10:30:00+02:00", "end": "2026-02-01"}
+        assert wire.data("summarize", {"time_range": asked})["time_range"] == {
+            "start": "2026-01-31T08:30:00Z",
+            "end": "2026-02-01T00:00:00Z",
+        }
+
     def test_an_unknown_action(self, wire):
         assert wire.error("remember")["code"] == "invalid_request"
 

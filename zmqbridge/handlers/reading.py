@@ -139,19 +139,17 @@ def _serve_search(queries: Sequence[find.Query]) -> list[find.SearchResults | Me
     )
 
 
-def _prepare_summarize(ask: Ask) -> tuple[payloads.SummarizePayload, Filter]:
-    return ask.payload, filter_of(ask, ask.payload, Scope.SESSION, "payload")
+def _prepare_summarize(ask: Ask) -> Filter:
+    return filter_of(ask, ask.payload, Scope.SESSION, "payload")
 
 
-def _summarize(item: tuple[payloads.SummarizePayload, Filter]) -> dict[str, Any]:
-    payload, filter_ = item
+def _summarize(filter_: Filter) -> dict[str, Any]:
     summary = summarize.summarize_memories(with_owners([filter_])[0])
-    asked = payload.time_range or payloads.TimeRange()
     return {
         "summary": summary.text,
         "method": summary.method,
         "memory_count": summary.memory_count,
-        "time_range": {"start": asked.start or summary.start, "end": asked.end or summary.end},
+        "time_range": {"start": filter_.start or summary.start, "end": filter_.end or summary.end},
     }
 
 

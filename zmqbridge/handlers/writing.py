@@ -114,8 +114,11 @@ def _store_all(creations: Sequence[_Creation]) -> list[list[Stored] | MemoriesEr
     new = [memory for members in read if isinstance(members, list) for memory in members]
     stored = iter(store.store_memories(new) if new else [])
     return [
-        [next(stored) for _ in members] if isinstance(members, list) else members
-        for members in read
+        [next(stored) for _ in members]
+        if isinstance(members, list)
+        # Sent again after the model was changed, its vector no longer fits what it has stored.
+        else store.find_stored(creation.members) or members
+        for creation, members in zip(creations, read, strict=True)
     ]
 
 

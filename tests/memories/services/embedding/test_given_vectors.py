@@ -68,6 +68,18 @@ def test_a_bad_one_is_refused_and_harms_no_neighbour(wire, trial, embedding, sai
     assert list(MemoryEntry.objects.values_list("text", flat=True)) == ["good"]
 
 
+def test_sent_again_after_the_model_was_changed_it_gets_its_first_answer(wire, trial):
+    one = request("create", create("one", embedding=GIVEN))
+    two = request("batch_create", {"memories": [create("two", embedding=GIVEN), create("three")]})
+    new = request("create", create("new", embedding=GIVEN))
+    first = wire.answer([one, two])
+    serve_by(TrialEmbedder(16, "new"))
+    *again, refused = wire.answer([one, two, new])
+    assert [reply["data"] for reply in again] == [reply["data"] for reply in first]
+    assert refused["error"]["details"]["field"] == "payload.embedding"
+    assert MemoryEntry.objects.count() == 3
+
+
 @pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"null", b'"1"', b"NaN"])
 def test_what_is_no_number_is_refused(wire, trial, number):
     body = request("create", create(embedding=[0.5] * 64)).replace(b"0.5", number, 1)
