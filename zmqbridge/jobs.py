@@ -176,7 +176,8 @@ def flush_accesses(accesses: Accesses) -> bool:
 
 def _beat(patience: Patience, report: Callable[[], None]) -> bool:
     try:
-        report()
+        with patience.asking():
+            report()
         patience.found()
     except DATABASE_AWAY as error:
         patience.lost(str(error).strip())

@@ -79,6 +79,7 @@ class Orchestrator:
             accesses=self._accesses,
             observer=self._observer,
             problems=self.problems,
+            database_hangs=self._patience.hears_nothing,
         )
         self._answerer = Answerer(self._cache, self._accesses, self._patience, self.report)
         self._lanes = self._make_lanes()

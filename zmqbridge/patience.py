@@ -1,11 +1,15 @@
 """How long to wait for a database that is away, and to know meanwhile that it is.
 
 Workers meet a lost connection here; while the database is away, requests are refused at once
-instead of each waiting for it, until the heartbeat has found it again.
+instead of each waiting for it, until the heartbeat has found it again. A database that hangs breaks
+no connection: that the heartbeat waits for it too long tells it.
 """
 
 import logging
+import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +24,8 @@ logger = logging.getLogger(__name__)
 DATABASE_AWAY = (DatabaseError, InterfaceError, ImproperlyConfigured)
 
 _PAUSE_SECONDS = 0.1
+# How much longer than a request waits a heartbeat may wait for a statement: a busy disk is no loss.
+_SILENCE_SECONDS = 5.0
 
 
 class Patience:
@@ -29,12 +35,31 @@ class Patience:
         self._seconds = seconds
         self._stopping = stopping
         self._away = ""
+        self._asked_at = math.inf
         self.losses = 0
 
     @property
     def away(self) -> str:
         """Why the database cannot be used, or "" while it can."""
+        self.hears_nothing()
         return self._away
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """For the heartbeat, while it asks the database."""
+        self._asked_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._asked_at = math.inf
+
+    def hears_nothing(self) -> bool:
+        """Whether the heartbeat waits in vain: then whoever uses the database does as well."""
+        waited_seconds = time.monotonic() - self._asked_at
+        is_silent = waited_seconds > self._seconds + _SILENCE_SECONDS
+        if is_silent and not self._away:
+            self.lost(f"It has not answered for {waited_seconds:.0f} seconds.")
+        return is_silent
 
     def found(self) -> None:
         if self._away:

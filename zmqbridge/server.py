@@ -57,7 +57,8 @@ _decode_read = msgspec.json.Decoder(ReadPayload).decode
 
 
 class Server:
-    """Serves until `stop`. `problems` tells what is wrong, for pings."""
+    """Serves until `stop`. `problems` tells what is wrong, for pings; `database_hangs`, whether the
+    lanes wait for it in vain."""
 
     def __init__(
         self,
@@ -67,12 +68,14 @@ class Server:
         accesses: Accesses,
         observer: Observer,
         problems: Callable[[], dict[str, str]],
+        database_hangs: Callable[[], bool],
     ) -> None:
         self._config = config
         self._cache = cache
         self._accesses = accesses
         self._observer = observer
         self._problems = problems
+        self._database_hangs = database_hangs
         self._clock = ReceiptClock()
         self._ready: deque[Reply] = deque()
         self._accepting = self._running = True
@@ -250,7 +253,13 @@ class Server:
         return encode_success("read", request.request_id, msgspec.Raw(body))
 
     def _offer(self, route: Route, request: Request, since: float) -> bytes | None:
-        """Put it into its lane; the refusal if that is full."""
+        """Put it into its lane; the refusal if that is full or can do nothing."""
+        if self._database_hangs():
+            refusal = WireError(
+                Code.STORAGE_ERROR,
+                "The database does not answer; nothing of the request was stored.",
+            )
+            return encode_error(request.action, request.request_id, refusal)
         name = self._choose_lane(request)
         if self._lanes[name].offer(route, request, since):
             if name is LaneName.BULK and HANDLERS[request.action].keyed:

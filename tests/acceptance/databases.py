@@ -120,6 +120,18 @@ class OwnServer:
     def restart(self, mode):
         self._run("pg_ctl", "restart", "--wait", f"--mode={mode}", f"--log={self.cluster}/log")
 
+    @contextmanager
+    def frozen(self):
+        """While it lasts nothing of it runs, and no connection breaks."""
+        pids = processes_in(self.cluster)
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def kill(self):
         """Kill the postmaster; its children notice and end."""
         pid_file = self.cluster / "postmaster.pid"

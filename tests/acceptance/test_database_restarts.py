@@ -92,6 +92,23 @@ def test_while_the_database_is_away_nothing_hangs(own_server, start_on_own, conn
     assert peer.data(page(session))["total_count"] == 2
 
 
+def test_a_database_that_hangs_counts_as_lost(own_server, start_on_own, connect):
+    peer = connect(start_on_own(RECONNECT_SECONDS=1))
+    session = new_name("s")
+    memory_id = peer.data(create(session, "before"))["memory_id"]
+    with own_server.frozen():
+        wait_until(lambda: "database" in peer.ask(request("ping"))["problems"])
+        for body in (create(session, "lost"), page(session)):
+            began = time.monotonic()
+            assert peer.ask(body)["error"]["code"] == "storage_error"
+            assert time.monotonic() - began < 5
+    wait_until(lambda: peer.ping() == "ok")
+    assert peer.data(create(session, "after"))
+    found = peer.data(page(session))["memories"]
+    assert [memory["content"]["text"] for memory in found] == ["after", "before"]
+    assert peer.data(read(memory_id))["content"] == {"text": "before"}
+
+
 def test_a_stop_without_the_database_refuses_what_was_accepted(own_server, start_on_own, connect):
     orchestrator = start_on_own(RECONNECT_SECONDS=30, GRACE_SECONDS=2)
     peer = connect(orchestrator)

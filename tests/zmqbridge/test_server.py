@@ -28,6 +28,7 @@ class Running:
         self.accesses = Accesses()
         self.latencies = Latencies()
         self.problems = {}
+        self.database_hangs = False
         self.open = Event()
         self.open.set()
         self.padding = "x" * answer_bytes
@@ -38,6 +39,7 @@ class Running:
             accesses=self.accesses,
             observer=Observer(self.latencies),
             problems=lambda: self.problems,
+            database_hangs=lambda: self.database_hangs,
         )
         self.lanes = {
             name: Lane(
@@ -429,6 +431,7 @@ class TestStopping:
             accesses=Accesses(),
             observer=Observer(Latencies()),
             problems=dict,
+            database_hangs=bool,
         )
         bound = server.bind()
         server.start({})
