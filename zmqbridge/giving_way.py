@@ -6,7 +6,7 @@ from threading import Event
 
 # While more writes a second than this are answered, or some wait, the work takes a tenth of its
 # time.
-_BUSY_WRITES_A_SECOND = 100
+_BUSY_WRITES_A_SECOND = 400
 _BUSY_PAUSE_FACTOR = 9
 # In a pause it looks this often whether the writes have ended.
 _LOOK_SECONDS = 0.1
