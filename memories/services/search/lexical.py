@@ -19,7 +19,7 @@ from memories.services.filters import (
     filter_json,
 )
 from memories.services.search.statistics import statistics_of
-from memories.services.words import language
+from memories.services.words import language, words_in_sql
 
 # A query is a question, not a document: its first words are looked up, one index scan each.
 MAX_QUERY_CHARACTERS = 8_000
@@ -59,10 +59,18 @@ def read_query(query: str) -> LexicalQuery:
 
 
 def must_sql() -> str:
-    """The condition that a memory `m` has the query's phrases and none of its exclusions. Stop
-    words alone ask for nothing: as a tsquery they would match nothing."""
+    """The condition that a memory `m` has the query's phrases and none of its exclusions.
+
+    The index knows no stop words: alone they ask it for nothing, where a tsquery of none would
+    match nothing. A phrase or an exclusion that has some is looked for in the text, word for word.
+    """
     must = f"websearch_to_tsquery('{language()}', %(must)s)"
-    return f"(numnode({must}) = 0 OR m.search @@ {must})"
+    known = f"websearch_to_tsquery('{language()}', t.term[1])"
+    exact = "websearch_to_tsquery('simple', t.term[1])"
+    return f"""(numnode({must}) = 0 OR m.search @@ {must}) AND NOT EXISTS (
+        SELECT FROM regexp_matches(%(must)s, '-?"[^"]*"', 'g') AS t (term)
+        WHERE numnode({known}) < numnode({exact})
+            AND NOT {words_in_sql("simple", "m.text")} @@ {exact})"""
 
 
 def lexical_ctes(owned: bool) -> str:

@@ -59,6 +59,24 @@ class TestFinding:
             found, _ = find_by_words(read_query(query), everything(), 10)
             assert [an_id for an_id, _ in found][:1] == [ids[text]]
 
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ('"the who" played', ["The Who played here"]),
+            ('"played who" here', []),
+            ('cat -"the"', ["A cat plays"]),
+            ("cat -is", ["A cat plays"]),
+            ('"a cat"', ["A cat plays"]),
+            ('"the cat is"', ["The cat is called Minou"]),
+            ('"cat played"', ["A cat plays"]),  # no stop word: by its stems, as ever
+        ],
+    )
+    def test_stop_words_count_in_phrases_and_exclusions(self, query, expected):
+        texts = ["The Who played here", "The cat is called Minou", "A cat plays"]
+        ids = {store(text): text for text in texts}
+        found, _ = find_by_words(read_query(query), everything(), 10)
+        assert [ids[an_id] for an_id, _ in found] == expected
+
     def test_words_beyond_the_most_that_are_looked_up_are_left_out(self):
         an_id = store("word0")
         store(f"word{MAX_LEXEMES + 5}")
