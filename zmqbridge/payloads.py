@@ -162,6 +162,8 @@ class RestorePayload(Payload, frozen=True, kw_only=True):
 
 class HistoryPayload(Payload, frozen=True, kw_only=True):
     memory_id: Id
+    limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    offset: Offset | None = None
 
 
 class GetSessionPayload(Payload, frozen=True, kw_only=True):

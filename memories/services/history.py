@@ -8,7 +8,9 @@ from memories.services.owners import names_of
 from memories.services.results import FRAME_BYTES, RevisionSeen, raw
 
 
-def history_of(memory_id: str, max_bytes: int = 15 << 20) -> list[RevisionSeen]:
+def history_of(
+    memory_id: str, limit: int | None = None, offset: int = 0, max_bytes: int = 15 << 20
+) -> list[RevisionSeen]:
     """Newest first, of a deleted memory too; as many as fit into a reply of `max_bytes`.
 
     Raises MemoryNotFound where there never was one.
@@ -23,9 +25,10 @@ def history_of(memory_id: str, max_bytes: int = 15 << 20) -> list[RevisionSeen]:
         SELECT {_COLUMNS} FROM (
             SELECT *, sum(octet_length(content::text) + octet_length(to_json(tags)::text)
                 + {FRAME_BYTES}) OVER (ORDER BY version DESC) AS bytes
-            FROM revisions WHERE owner_id = %s AND memory_id = %s) r
+            FROM (SELECT * FROM revisions WHERE owner_id = %s AND memory_id = %s
+                ORDER BY version DESC LIMIT %s OFFSET %s) page) r
         WHERE bytes <= %s ORDER BY version DESC""",
-        [*name, max_bytes],
+        [*name, limit, offset, max_bytes],
     )
     return [_seen(*row) for row in found]
 

@@ -192,8 +192,8 @@ CALLS = [
     ),
     (
         "history",
-        {"memory_id": "mem-1"},
-        {"memory_id": "mem-1"},
+        {"memory_id": "mem-1", "limit": 5, "offset": 10},
+        {"memory_id": "mem-1", "limit": 5, "offset": 10},
         {"revisions": []},
         payloads.HistoryPayload,
     ),

@@ -231,9 +231,17 @@ class MemoryActions:
         return Call("restore", r.RestoredOperation, {"operation_id": operation_id}, options)
 
     @action
-    def history(self, memory_id: str, **options: Unpack[SessionOptions]) -> Call[r.History]:
+    def history(
+        self,
+        memory_id: str,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        **options: Unpack[SessionOptions],
+    ) -> Call[r.History]:
         """What a memory held before each change, newest first; of a deleted one too."""
-        return Call("history", r.History, {"memory_id": memory_id}, options)
+        payload = given(memory_id=memory_id, limit=limit, offset=offset)
+        return Call("history", r.History, payload, options)
 
     @action
     def relate(

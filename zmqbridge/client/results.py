@@ -174,7 +174,7 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """`revisions`: newest first. `has_more`: the oldest did not fit into the reply."""
+    """`revisions`: newest first. `has_more`: the oldest is not among them."""
 
     revisions: list[Revision]
     has_more: bool = False

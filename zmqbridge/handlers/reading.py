@@ -154,9 +154,10 @@ def _summarize(filter_: Filter) -> dict[str, Any]:
 
 
 def _history(ask: Ask) -> dict[str, Any]:
-    memory_id = ask.payload.memory_id
-    revisions = history.history_of(memory_id)
-    data = {"memory_id": memory_id, "revisions": revisions}
+    payload: payloads.HistoryPayload = ask.payload
+    memory_id = payload.memory_id
+    revisions = history.history_of(memory_id, payload.limit, payload.offset or 0)
+    data: dict[str, Any] = {"memory_id": memory_id, "revisions": revisions}
     # The first revision is version 1: where it is not the last here, the reply was cut.
     if revisions and revisions[-1].version > 1:
         data["has_more"] = True

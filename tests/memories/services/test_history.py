@@ -68,3 +68,6 @@ def test_is_cut_at_the_reply_limit_with_the_newest_kept():
     seen = history_of(memory_id, max_bytes=8000)
     assert [one.version for one in seen] == [5, 4]
     assert history_of(memory_id, max_bytes=10**7)[-1].version == 1
+    rest = history_of(memory_id, offset=len(seen), max_bytes=10**7)
+    assert [one.version for one in rest] == list(range(seen[-1].version - 1, 0, -1))
+    assert history_of(memory_id, limit=1, offset=len(seen)) == rest[:1]
