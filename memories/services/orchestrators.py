@@ -46,3 +46,8 @@ def note_orchestrator(
             "stopped_at": Now() if has_stopped else None,
         },
     )
+
+
+def forget_orchestrators() -> None:
+    """Of a database that was restored: its rows are of who ran when it was backed up."""
+    rows("DELETE FROM orchestrators")

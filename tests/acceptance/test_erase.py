@@ -105,6 +105,7 @@ def test_a_restore_erases_again_who_was_erased_after_the_backup(server, peer, sa
             assert server.rows(memories, text, database=database) == [(count,)]
         opened = "SELECT FROM sessions WHERE id = %s"
         assert server.rows(opened, session, database=database) == []
+        assert server.rows("SELECT FROM orchestrators", database=database) == []  # none runs there
         # the proof came along: a restore of that database knows it without the file
         shutil.rmtree(data_dir)
         done = run_command("restore", "--replace", backup, **settings)

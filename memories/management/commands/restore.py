@@ -28,7 +28,7 @@ from memories.backups.scratch import scratch_database
 from memories.backups.server import Server, find_server
 from memories.backups.swapping import is_used, swap_in
 from memories.services.backups import record_backup
-from memories.services.orchestrators import running_orchestrators
+from memories.services.orchestrators import forget_orchestrators, running_orchestrators
 from memories.services.proofs import ProofFile, keep_in_table, sync_file
 
 
@@ -89,6 +89,7 @@ class Command(BaseCommand):
         self._tell_erased(repeated.count)
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
+            forget_orchestrators()
             keep_in_table(repeated.proofs)
             sync_file(_proof_file())
             record_backup(describe(path, manifest, timezone.now()))
@@ -115,6 +116,7 @@ class Command(BaseCommand):
             self.stdout.write(f"What was there before: {done.aside}. Remove it when all is well.")
         with ending_in_one_sentence():
             call_command("migrate", verbosity=0, interactive=False)
+            forget_orchestrators()
             keep_in_table(proofs)
             sync_file(_proof_file())
             if settings.WAL_ARCHIVE:
