@@ -147,6 +147,9 @@ def _for_any_machine(workload: Workload) -> list[Advice]:
         Advice("checkpoint_completion_target", "0.9", "a checkpoint is no burst of writes"),
         Advice("random_page_cost", "1.1", "a solid-state disk reads anywhere as quickly"),
         Advice("jit", "off", "compiling costs more than these short queries"),
+        Advice(
+            "autovacuum_naptime", "5", "seconds: a table that grew is soon planned for as it is"
+        ),
     ]
     if workload.largest_table_rows > _LARGE_TABLE_ROWS:
         why = "a fifth of so many rows, the default, is a long time without a vacuum"
