@@ -23,9 +23,7 @@ from memories.services.search.ranking import (
     Candidates,
     Floats,
     LexicalScale,
-    age_days,
     lexical_scores,
-    names_speaker,
     prepare,
     rank,
 )
@@ -210,19 +208,7 @@ class Reader:
     ) -> Asked:
         lexemes = self._lexemes(text)
         masks = index.masks(lexemes)
-        facts = index.facts
-        candidates = Candidates(
-            session=facts["session"],
-            previous=index.neighbours.previous,
-            next=index.neighbours.next,
-            mask=masks,
-            words=facts["words"],
-            characters=facts["characters"],
-            asks=facts["asks"],
-            named=index.spoken_by(lambda speaker: names_speaker(text, speaker)),
-            priority=facts["priority"],
-            age_days=age_days(facts["created_us"]),
-        )
+        candidates = index.candidates(text, masks)
         scale = index.lexical_scale(masks, len(lexemes))
         scores = index.compare(vector, centred=True).scores
         return Asked(candidates, scale, scores, index.places_of(evidence).tolist())

@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memories.embedders.base import Vectors
-from memories.services.search.ranking import Compared, Floats, Indexes, LexicalScale, scale_of
+from memories.services.search.ranking import (
+    Candidates,
+    Compared,
+    Floats,
+    Indexes,
+    LexicalScale,
+    age_days,
+    names_speaker,
+    scale_of,
+)
 from memories.services.search.vectors import SAMPLE_SIZE, Sample, no_sample
 
 _FACTS = np.dtype(
@@ -146,6 +155,22 @@ class OwnerIndex:
                 masks[np.frombuffer(self._postings[lexeme], np.uint32)] |= 1 << ordinal
         masks[~self.facts["alive"]] = 0
         return masks
+
+    def candidates(self, query: str, masks: Indexes) -> Candidates:
+        """All memories, as ranking takes them."""
+        facts = self.facts
+        return Candidates(
+            session=facts["session"],
+            previous=self.neighbours.previous,
+            next=self.neighbours.next,
+            mask=masks,
+            words=facts["words"],
+            characters=facts["characters"],
+            asks=facts["asks"],
+            named=self.spoken_by(lambda speaker: names_speaker(query, speaker)),
+            priority=facts["priority"],
+            age_days=age_days(facts["created_us"]),
+        )
 
     def lexical_scale(self, masks: Indexes, lexeme_count: int) -> LexicalScale:
         """What each lexeme is worth by how many memories hold it."""

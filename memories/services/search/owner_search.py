@@ -21,13 +21,9 @@ from memories.services.search.owner_index import Mark, OwnerIndex
 from memories.services.search.owner_indexes import MARK, find_index, synchronise
 from memories.services.search.ranking import (
     Best,
-    Candidates,
-    Indexes,
     Prepared,
     Wish,
-    age_days,
     judge,
-    names_speaker,
     prepare,
 )
 
@@ -119,24 +115,8 @@ def _rank(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said, deadline: float 
 def _prepare(ask: Ask, wish: Wish, index: OwnerIndex, said: _Said) -> _Prepared:
     masks = index.masks(said.lexemes)
     scale = index.lexical_scale(masks, len(said.lexemes))
-    ranking = prepare(_candidates(ask, index, masks), scale, wish.weights)
+    ranking = prepare(index.candidates(ask.text, masks), scale, wish.weights)
     return _Prepared(index.mark, ranking, _passing(ask, index, said))
-
-
-def _candidates(ask: Ask, index: OwnerIndex, masks: Indexes) -> Candidates:
-    facts = index.facts
-    return Candidates(
-        session=facts["session"],
-        previous=index.neighbours.previous,
-        next=index.neighbours.next,
-        mask=masks,
-        words=facts["words"],
-        characters=facts["characters"],
-        asks=facts["asks"],
-        named=index.spoken_by(lambda speaker: names_speaker(ask.text, speaker)),
-        priority=facts["priority"],
-        age_days=age_days(facts["created_us"]),
-    )
 
 
 def _passing(ask: Ask, index: OwnerIndex, said: _Said) -> NDArray[np.bool_]:
