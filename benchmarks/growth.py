@@ -1,6 +1,6 @@
-"""Cost against rows stored: the same scenarios at several sizes, as a table and a plot.
+"""Cost against rows stored: the suite's scenarios at several sizes, as a table and a plot.
 
-python -m benchmarks.growth [--rows N ...] [--quick] [--json FILE] [--plots DIR]
+python -m benchmarks.growth [--rows N ...] [--only NAME ...] [--quick] [--json FILE] [--plots DIR]
 """
 
 import argparse
@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import machine, write_json
+from benchmarks.scenarios import GROUPS
 from benchmarks.serving import ROOT
 
-_SCENARIOS = ("create", "read", "batch_read", "keyword_search")
+# `embedding` works in a database of its own, whatever else is stored.
+_SCENARIOS = [
+    name
+    for group in GROUPS.values()
+    for name, scenario in group.scenarios.items()
+    if not scenario.named and name != "embedding"
+]
 _ROWS = (10_000, 100_000, 1_000_000)
 _PERCENT = 95
 _DRAWN = (
@@ -29,6 +36,7 @@ _DRAWN = (
     "batch_read by filter",
     "batch_read deep page",
     "keyword search, 1 in flight",
+    "hybrid search of many owners, 1 in flight",
 )
 
 # Of the p95 with the most rows to that with the fewest; no floor of another run says more.
@@ -42,24 +50,25 @@ def main() -> None:
         prog="python -m benchmarks.growth", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--rows", type=int, nargs="+", default=_ROWS)
+    parser.add_argument("--only", nargs="+", choices=_SCENARIOS, default=_SCENARIOS, metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="as SVG; needs matplotlib")
     options = parser.parse_args()
-    runs = {rows: _run(rows, quick=options.quick) for rows in options.rows}
+    runs = {rows: _run(rows, options.only, quick=options.quick) for rows in options.rows}
     Console(width=None if sys.stdout.isatty() else 150).print(table_of(runs))
     if options.json:
-        write_json(options.json, {"machine": machine(), "runs": runs, "growth": growth_of(runs)})
+        write_json(options.json, {"machine": machine(), "runs": runs})
     if options.plots:
         print(draw(runs, options.plots))
 
 
-def _run(rows: int, *, quick: bool) -> Figures:
+def _run(rows: int, scenarios: Sequence[str], *, quick: bool) -> Figures:
     """The figures of a run of its own, on a database of its own."""
     with tempfile.NamedTemporaryFile(suffix=".json") as result:
         command = ["-m", "benchmarks", f"--rows={rows}", "--rounds=1", f"--json={result.name}"]
         subprocess.run(
-            [sys.executable, *command, *(["--quick"] if quick else []), "--only", *_SCENARIOS],
+            [sys.executable, *command, *(["--quick"] if quick else []), "--only", *scenarios],
             cwd=ROOT,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -76,36 +85,51 @@ def points_of(runs: Mapping[int, Figures], name: str) -> list[tuple[int, float]]
     ]
 
 
-def growth_of(runs: Mapping[int, Figures]) -> dict[str, float]:
-    """How many times as long each takes with the most rows as with the fewest, at p95."""
-    found = {}
-    for name in _DRAWN:
-        points = points_of(runs, name)
-        if len(points) > 1:
-            found[name] = round(points[-1][1] / points[0][1], 3)
-    return found
+def growth_of(runs: Mapping[int, Figures], name: str) -> float | None:
+    """How many times as long it takes with the most rows as with the fewest, at p95; or how many
+    times as much of what has a value alone. None where one run is all there is."""
+    if len(runs) < 2:
+        return None
+    fewest, most = (_size_of(runs[rows][name]) for rows in (min(runs), max(runs)))
+    return most / fewest
+
+
+def _size_of(figure: Mapping[str, Any]) -> float:
+    grid = figure["percentiles_ms"]
+    return float(grid[_PERCENT] if grid else figure["value"])
+
+
+def rows_of(runs: Mapping[int, Figures]) -> Iterator[list[str]]:
+    """Of each scenario: its name, a cell for each size, and how it grew against its target."""
+    for name in next(iter(runs.values())):
+        cells = [_cell(figures[name]) for _, figures in sorted(runs.items())]
+        yield [name, *cells, _verdict(name, growth_of(runs, name))]
+
+
+def columns_of(runs: Mapping[int, Figures]) -> list[str]:
+    sizes = [f"{rows:,} memories" for rows in sorted(runs)]
+    return ["p50 / p95 in ms", *sizes, "p95, most to fewest"]
 
 
 def table_of(runs: Mapping[int, Figures]) -> Table:
-    sizes = (f"{rows:,} memories, p50 / p95 ms" for rows in sorted(runs))
-    table = Table("scenario", *sizes, "p95, most to fewest")
-    grown = growth_of(runs)
-    for name in _DRAWN:
-        cells = [
-            f"{grid[50]:.2f} / {grid[_PERCENT]:.2f}"
-            for _, figures in sorted(runs.items())
-            if (grid := figures[name]["percentiles_ms"])
-        ]
-        table.add_row(name, *cells, _verdict(name, grown))
+    table = Table(*columns_of(runs))
+    for row in rows_of(runs):
+        table.add_row(*row)
     return table
 
 
-def _verdict(name: str, grown: Mapping[str, float]) -> str:
-    if name not in grown:
+def _cell(figure: Mapping[str, Any]) -> str:
+    if grid := figure["percentiles_ms"]:
+        return f"{grid[50]:.2f} / {grid[_PERCENT]:.2f}"
+    return f"{figure['value']:,.1f} {figure['unit']}"
+
+
+def _verdict(name: str, growth: float | None) -> str:
+    if growth is None:
         return "-"
     target = _TARGETS.get(name)
-    met = "met" if target and grown[name] <= target else "missed"
-    return f"{grown[name]:.2f}" + (f", ≤ {target:g} {met}" if target else "")
+    met = "met" if target and growth <= target else "missed"
+    return f"{growth:.2f}" + (f", ≤ {target:g}: {met}" if target else "")
 
 
 def draw(runs: Mapping[int, Figures], folder: Path) -> Path:

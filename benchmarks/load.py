@@ -4,15 +4,16 @@
 
 Works in the database that the settings name, whose tables must be there (`manage.py migrate`).
 Text is believable talk; vectors, where a model is active there, are unit vectors by chance around
-common centres. Rows come by COPY and one INSERT a chunk; what can be indexed later is, and no
-orchestrator builds the vector index meanwhile.
+common centres. Rows come by COPY and one INSERT a chunk, two chunks at a time; what can be indexed
+later is, and no orchestrator builds the vector index meanwhile.
 """
 
 import argparse
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from benchmarks.workload import LARGE_USER, Talk
 from memories import ids
 
 _CHUNK_ROWS = 20_000
+_AT_A_TIME = 2  # while one chunk's text and vectors are made here, the database stores another's
 _SESSION_ROWS = 50  # memories of one session
 _SESSIONS_MOST = 20
 _REBUILD_ROWS = 50_000  # from so many on, indexes are dropped first and built after
@@ -85,14 +87,26 @@ def load(rows: int, owners: int, large: Sequence[int], *, tagged: bool = False) 
     _store_sessions({speaker.user_id: speaker for speaker in of_rows}.values())
     model = _active_model()
     with _indexes_built_after(len(of_rows), model):
-        chunks = range(0, len(of_rows), _CHUNK_ROWS)
-        for start in track(chunks, "memories", disable=len(of_rows) < _REBUILD_ROWS):
+
+
+        def store_chunk(start: int) -> None:
             speakers = of_rows[start : start + _CHUNK_ROWS]
             made = _store_rows(speakers, start, len(of_rows), tagged=tagged)
             if model:
                 _store_vectors(made, model, start)
+
+        _for_all(range(0, len(of_rows), _CHUNK_ROWS), store_chunk)
     for table in ("sessions", "memory_entries", "embeddings"):
         _run(f"VACUUM (ANALYZE) {table}")
+
+
+def _for_all(starts: Sequence[int], store_chunk: Callable[[int], None]) -> None:
+    if len(starts) == 1:
+        return store_chunk(starts[0])
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        storing = pool.map(store_chunk, starts)
+        for _ in track(storing, "memories", total=len(starts)):
+            pass
 
 
 def _run(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md from a run's JSON.
+"""The tables of docs/benchmarks.md from the JSON of a run, or of benchmarks.growth.
 
 python -m benchmarks.markdown RESULT.json
 """
@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from benchmarks import growth
 
 
 def figures_table(report: Mapping[str, Any]) -> Iterable[str]:
@@ -26,6 +28,15 @@ def targets_table(report: Mapping[str, Any]) -> Iterable[str]:
             figure = f"{row['figure']}, {row['measure']}"
             bounds = " | ".join(_bound(row, name) for name in ("required", "strong"))
             yield f"| {figure} | {floor} | {row['value']:,.2f} | {bounds} |"
+
+
+def growth_table(report: Mapping[str, Any]) -> Iterable[str]:
+    runs = {int(rows): figures for rows, figures in report["runs"].items()}
+    columns = growth.columns_of(runs)
+    yield f"| {' | '.join(columns)} |"
+    yield f"|---|{'---:|' * (len(columns) - 1)}"
+    for row in growth.rows_of(runs):
+        yield f"| {' | '.join(row)} |"
 
 
 def _cells(figure: Mapping[str, Any]) -> list[str]:
@@ -47,7 +58,10 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("Usage: python -m benchmarks.markdown RESULT.json")
     report = json.loads(Path(sys.argv[1]).read_text())
-    print("\n".join([*targets_table(report), "", *figures_table(report)]))
+    if "runs" in report:
+        print("\n".join(growth_table(report)))
+    else:
+        print("\n".join([*targets_table(report), "", *figures_table(report)]))
 
 
 if __name__ == "__main__":

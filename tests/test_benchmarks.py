@@ -18,6 +18,7 @@ from benchmarks import filtered_recall, growth, ranking_lab, retrieval
 from benchmarks.driver import Timed, closed_loop, open_loop
 from benchmarks.figures import Figure, figure_of
 from benchmarks.load import LARGE_USER, load, share_tags, unit_vectors
+from benchmarks.markdown import growth_table
 from benchmarks.processes import cpu_seconds, cpu_seconds_of_threads, nearest, sampling
 from benchmarks.report import beyond_guard, failures
 from benchmarks.rivals import __main__ as rivals
@@ -145,11 +146,23 @@ def test_cost_against_rows_is_drawn_for_what_was_measured(tmp_path):
 
 
 def test_growth_is_that_of_the_most_rows_to_the_fewest():
-    name = "create, 1 in flight"
-    runs = {rows: {name: {"percentiles_ms": [ms] * 101}} for rows, ms in ((10, 2.0), (99, 3.0))}
-    assert growth.growth_of(runs) == {name: 1.5}
-    assert growth._verdict(name, {name: 1.5}) == "1.50, ≤ 1.5 met"
-    assert growth._verdict(name, {name: 1.6}).endswith("missed")
+    name, memory = "create, 1 in flight", "memory, embedder none"
+
+    def figures(ms, megabytes):
+        size = {"percentiles_ms": [], "value": megabytes, "unit": "MB"}
+        return {name: {"percentiles_ms": [ms] * 101}, memory: size}
+
+    runs = {1000: figures(3.0, 110.0), 10: figures(2.0, 100.0)}
+    assert list(growth.rows_of(runs)) == [
+        [name, "2.00 / 2.00", "3.00 / 3.00", "1.50, ≤ 1.5: met"],
+        [memory, "100.0 MB", "110.0 MB", "1.10"],
+    ]
+    slower = runs | {1000: figures(3.1, 110.0)}
+    assert next(growth.rows_of(slower))[-1] == "1.55, ≤ 1.5: missed"
+    assert next(growth.rows_of({10: runs[10]}))[-1] == "-"
+    assert list(growth_table({"runs": {str(rows): each for rows, each in runs.items()}}))[2] == (
+        f"| {name} | 2.00 / 2.00 | 3.00 / 3.00 | 1.50, ≤ 1.5: met |"
+    )
 
 
 @pytest.fixture

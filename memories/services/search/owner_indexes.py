@@ -17,23 +17,19 @@ import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from memories.bounded import BoundedDict
 from memories.changes import rows
 from memories.deadlines import limit_statement
 from memories.embedders.base import Vectors
 from memories.services.embedding.model_threads import in_model_thread
 from memories.services.search.ask import ASKS, CREATED_US, Ask
-from memories.services.search.candidates import ALL_UP_TO, EXACT_UP_TO
+from memories.services.search.candidates import EXACT_UP_TO
 from memories.services.search.owner_index import Entry, Mark, OwnerIndex
 
 logger = logging.getLogger(__name__)
 
-# An owner of few is kept from the second search within this time: the first would pay for nothing
-# where the owners are many and each searches seldom.
-_SOON_SECONDS = 600.0
 # One that was used within this time makes no room for another: where the owners who search are
-# more than fit, each search would read all that its owner has, which takes several times as long as
-# the database's answer.
+# more than fit, each search would read all that its owner has, and of a large one that takes several
+# times as long as the database's answer.
 _IDLE_SECONDS = 60.0
 # About what a memory of talk takes beside its vector, the room for more included.
 _MEMORY_BYTES = 700
@@ -98,19 +94,18 @@ class _Indexes:
 
 
 indexes = _Indexes()
-_searched: BoundedDict[UUID, float] = BoundedDict(10_000)
 _being_made_ready: set[tuple[UUID, int]] = set()
 
 
 def find_index(ask: Ask, owner_id: UUID, deadline: float | None) -> OwnerIndex | None:
     """The owner's index, to be synchronised before it is used; None where the database is to
-    answer: the owner has too many memories, or searches too seldom, or waits with a `deadline` for
-    what is yet to be read, which is then made ready for the next search."""
+    answer: the owner has too many memories, or there is no room, or a `deadline` leaves no time to
+    read what is yet to be read, which is then made ready for the next search."""
     if not settings.SEARCH_MEGABYTES:
         return None
     key = owner_id, ask.model_id
     index = indexes.get(key)
-    if index is None and _is_worth_it(owner_id, ask):
+    if index is None and _may_be_kept(ask):
         if deadline is None or ask.statistics.memory_count <= _QUICKLY_READ:
             return indexes.get_or_open(key, ask.dimension)
         _begin_to_make_ready(key, ask.dimension)
@@ -119,7 +114,6 @@ def find_index(ask: Ask, owner_id: UUID, deadline: float | None) -> OwnerIndex |
 
 def forget_indexes() -> None:
     indexes.forget_all()
-    _searched.clear()
 
 
 def synchronise(
@@ -163,16 +157,10 @@ def synchronise(
     return True
 
 
-def _is_worth_it(owner_id: UUID, ask: Ask) -> bool:
+def _may_be_kept(ask: Ask) -> bool:
     count = ask.statistics.memory_count
-    if not indexes.make_room(count * (ask.dimension * _NUMBER_BYTES + _MEMORY_BYTES)):
-        return False
-    if ALL_UP_TO < count <= EXACT_UP_TO:
-        return True  # the database would choose what is ranked, and its choice is another
-    now = time.monotonic()
-    searched = _searched.get(owner_id)
-    _searched.update({owner_id: now})
-    return count <= ALL_UP_TO and searched is not None and now - searched < _SOON_SECONDS
+    wanted_bytes = count * (ask.dimension * _NUMBER_BYTES + _MEMORY_BYTES)
+    return count <= EXACT_UP_TO and indexes.make_room(wanted_bytes)
 
 
 def _begin_to_make_ready(key: tuple[UUID, int], dimension: int) -> None:

@@ -50,10 +50,8 @@ def open_session(session_id, user_id=""):
 
 @pytest.fixture(params=["all ranked", "arms", "in memory"])
 def place(request, settings, monkeypatch):
-    """Where candidates are chosen; owners of more than a few are searched in memory."""
-    if request.param == "in memory":
-        monkeypatch.setattr("memories.services.search.owner_indexes.ALL_UP_TO", 0)
-    else:
+    """Where candidates are chosen; an owner is searched in memory where there is room."""
+    if request.param != "in memory":
         settings.SEARCH_MEGABYTES = 0
     if request.param == "arms":
         monkeypatch.setattr("memories.services.search.candidates.ALL_UP_TO", 0)

@@ -34,11 +34,6 @@ FILTERS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _always_in_memory(monkeypatch):
-    monkeypatch.setattr("memories.services.search.owner_indexes.ALL_UP_TO", 0)
-
-
 @pytest.fixture
 def sessions(trial):
     open_sessions(
@@ -180,7 +175,7 @@ class TestWhatLacksAVector:
 
 def test_one_statement_tells_that_nothing_has_changed(trial):
     store("alpha")
-    found("alpha")
+    found("alpha")  # reads all that the owner has
     with CaptureQueriesContext(connection) as run:
         found("alpha")
     reading = [query["sql"] for query in run.captured_queries if "embeddings" in query["sql"]]
