@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+import msgspec
 
 from memories.changes import rows
 from memories.embedders.base import Embedder, Vectors, check_shape
@@ -193,41 +193,44 @@ def keep_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def _keep(done: Sequence[Outcome]) -> None:
+    """In one statement, since four round trips for a handful of vectors keep the requests waiting.
+
+    A memory may stand in two tasks; rows are locked in the order of all who change them.
+    """
     made = [(each.task, vector_text(each.vector)) for each in done if each.vector is not None]
-    with transaction.atomic():
-        if made:
-            # A memory may stand in two tasks; rows are locked in the order of all who change them.
-            rows(
-                """
-                WITH made AS (
-                    SELECT DISTINCT ON (n.owner_id, n.memory_id, n.model_id) n.*
-                    FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::int[], %s::text[])
-                        AS n (owner_id, memory_id, model_id, version, embedding)
-                        JOIN embedding_models e ON e.id = n.model_id AND e.state <> 'retired'),
-                current AS (
-                    SELECT made.* FROM made JOIN memory_entries m
-                        ON m.owner_id = made.owner_id AND m.id = made.memory_id
-                    WHERE m.content_version = made.version AND m.deleted_at IS NULL
-                    ORDER BY m.id FOR SHARE OF m)
-                INSERT INTO embeddings (owner_id, memory_id, model_id, version, embedding)
-                SELECT owner_id, memory_id, model_id, version, embedding::vector FROM current
-                ON CONFLICT (owner_id, model_id, memory_id)
-                DO UPDATE SET id = excluded.id, version = excluded.version,
-                    embedding = excluded.embedding""",  # its id tells the owner's index
-                [
-                    [task.owner_id for task, _ in made],
-                    [task.memory_id for task, _ in made],
-                    [task.model_id for task, _ in made],
-                    [task.content_version for task, _ in made],
-                    [vector for _, vector in made],
-                ],
-            )
-        rows("DELETE FROM embedding_tasks WHERE id = ANY(%s)", [_ids(done)])
+    rows(
+        """
+        WITH made AS (
+            SELECT DISTINCT ON (n.owner_id, n.memory_id, n.model_id) n.*
+            FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::int[], %s::text[])
+                AS n (owner_id, memory_id, model_id, version, embedding)
+                JOIN embedding_models e ON e.id = n.model_id AND e.state <> 'retired'),
+        current AS (
+            SELECT made.* FROM made JOIN memory_entries m
+                ON m.owner_id = made.owner_id AND m.id = made.memory_id
+            WHERE m.content_version = made.version AND m.deleted_at IS NULL
+            ORDER BY m.id FOR SHARE OF m),
+        kept AS (
+            INSERT INTO embeddings (owner_id, memory_id, model_id, version, embedding)
+            SELECT owner_id, memory_id, model_id, version, embedding::vector FROM current
+            ON CONFLICT (owner_id, model_id, memory_id)
+            DO UPDATE SET id = excluded.id, version = excluded.version,
+                embedding = excluded.embedding)
+        DELETE FROM embedding_tasks WHERE id = ANY(%s)""",  # its new id tells the owner's index
+        [
+            [task.owner_id for task, _ in made],
+            [task.memory_id for task, _ in made],
+            [task.model_id for task, _ in made],
+            [task.content_version for task, _ in made],
+            [vector for _, vector in made],
+            _ids(done),
+        ],
+    )
 
 
 def vector_text(vector: Vectors) -> str:
     """A vector as PostgreSQL reads it."""
-    return f"[{','.join(map(str, vector.tolist()))}]"
+    return msgspec.json.encode(vector.tolist()).decode()
 
 
 def _set_back(failed: Sequence[Outcome]) -> None:

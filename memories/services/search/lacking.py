@@ -7,6 +7,7 @@ from uuid import UUID
 
 from memories.bounded import BoundedDict
 from memories.changes import rows
+from memories.services.search.statistics import statistics_of
 
 # Looking takes some milliseconds for an owner of 10,000, and finds something after a switch alone:
 # what is stored while a model serves has a task from the start.
@@ -39,12 +40,18 @@ def lacking_sql(words: str) -> str:
         WHERE m.deleted_at IS NULL)"""
 
 
-def has_unqueued(owner_id: UUID, model_id: int) -> bool:
+def has_unqueued(owner_id: UUID, model_id: int, known: int) -> bool:
     """Whether live memories have neither a vector of the model nor a task, as it was some seconds
-    ago at most."""
+    ago at most. `known`: how many have one or the other; to count is quicker than to look."""
     kept = _kept.get((owner_id, model_id))
     if kept and kept[0] > time.monotonic():
         return kept[1]
+    found = statistics_of(owner_id).memory_count > known and _look(owner_id, model_id)
+    _kept.update({(owner_id, model_id): (time.monotonic() + _KEPT_SECONDS, found)})
+    return found
+
+
+def _look(owner_id: UUID, model_id: int) -> bool:
     [(found,)] = rows(
         """
         SELECT EXISTS (
@@ -56,7 +63,6 @@ def has_unqueued(owner_id: UUID, model_id: int) -> bool:
                     AND t.model_id = %(model)s AND t.memory_id = m.id))""",
         {"owner": owner_id, "model": model_id},
     )
-    _kept.update({(owner_id, model_id): (time.monotonic() + _KEPT_SECONDS, found)})
     return bool(found)
 
 

@@ -83,9 +83,7 @@ def _held(index: OwnerIndex, deadline: float | None) -> Iterator[None]:
 def _is_missed(ask: Ask, owner_id: UUID, said: _Said) -> bool:
     """Whether words may find something that is not in the index, since it lacks a vector."""
     known = said.mark.vectors + said.lacking.memories
-    return said.lacking.may_be_found() or (
-        ask.statistics.memory_count > known and has_unqueued(owner_id, ask.model_id)
-    )
+    return said.lacking.may_be_found() or has_unqueued(owner_id, ask.model_id, known)
 
 
 class _Prepared(NamedTuple):

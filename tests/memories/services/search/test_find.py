@@ -6,7 +6,7 @@ from threading import Event
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from memories.changes import rows
@@ -338,10 +338,11 @@ def test_a_vector_that_was_kept_while_its_memory_changed_is_not_compared(
     kept, changes = Event(), Event()
 
     def keep_slowly(sql, parameters=()):
-        result = rows(sql, parameters)
-        if "INSERT INTO embeddings" in sql:
-            kept.set()
-            assert changes.wait(10)
+        with transaction.atomic():  # the statement is not over, nor are its locks
+            result = rows(sql, parameters)
+            if "INSERT INTO embeddings" in sql:
+                kept.set()
+                assert changes.wait(10)
         return result
 
     monkeypatch.setattr("memories.services.embedding.tasks.rows", keep_slowly)
