@@ -88,7 +88,6 @@ def load(rows: int, owners: int, large: Sequence[int], *, tagged: bool = False) 
     model = _active_model()
     with _indexes_built_after(len(of_rows), model):
 
-
         def store_chunk(start: int) -> None:
             speakers = of_rows[start : start + _CHUNK_ROWS]
             made = _store_rows(speakers, start, len(of_rows), tagged=tagged)
@@ -102,7 +101,8 @@ def load(rows: int, owners: int, large: Sequence[int], *, tagged: bool = False) 
 
 def _for_all(starts: Sequence[int], store_chunk: Callable[[int], None]) -> None:
     if len(starts) == 1:
-        return store_chunk(starts[0])
+        store_chunk(starts[0])
+        return
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         storing = pool.map(store_chunk, starts)
         for _ in track(storing, "memories", total=len(starts)):

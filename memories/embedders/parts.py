@@ -36,6 +36,8 @@ def split_text(
     """At least one part; each has at most `max_tokens` tokens and ends with a sentence where it
     can, else with a word, else with a token. What comes after `max_parts` parts is left out."""
     text = embeddable(text)[: max_parts * max_tokens * _CHARACTERS_A_TOKEN]
+    if len(text.encode()) <= max_tokens:
+        return [text]  # no tokenizer makes two tokens of a byte
     spans = token_spans(text)
     if len(spans) <= max_tokens:
         return [text]

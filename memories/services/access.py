@@ -7,6 +7,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from memories import ids
 from memories.changes import rows
 from memories.services.owners import names_of
@@ -37,15 +39,15 @@ def log_accesses(folded: Mapping[Access, int], at: datetime) -> None:
     owners that were erased since, are passed over."""
     counts = _by_row(folded)
     # In the order of the unique index: two flushes that meet in another order would deadlock.
-    known = sorted(counts)
+    known = [row._asdict() | {"accesses": counts[row]} for row in sorted(counts)]
     if not known:
         return
     rows(
         """
         INSERT INTO access_log (owner_id, memory_id, agent_id, action, day, accesses, last_at)
         SELECT n.owner_id, n.memory_id, n.agent_id, n.action, n.day, n.accesses, %s
-        FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::date[], %s::int[])
-            AS n (owner_id, memory_id, agent_id, action, day, accesses)
+        FROM jsonb_to_recordset(%s::jsonb) AS n (owner_id uuid, memory_id text, agent_id text,
+                action text, day date, accesses int)
             LEFT JOIN memory_entries m ON m.owner_id = n.owner_id AND m.id = n.memory_id
         WHERE m.id IS NOT NULL OR n.memory_id = '' AND (
             EXISTS (SELECT FROM sessions s WHERE s.owner_id = n.owner_id)
@@ -53,7 +55,7 @@ def log_accesses(folded: Mapping[Access, int], at: datetime) -> None:
         ORDER BY n.owner_id, n.memory_id, n.agent_id, n.action, n.day
         ON CONFLICT (owner_id, memory_id, agent_id, action, day) DO UPDATE
         SET accesses = access_log.accesses + excluded.accesses, last_at = excluded.last_at""",
-        [at, *map(list, zip(*known, strict=True)), [counts[row] for row in known]],
+        [at, msgspec.json.encode(known).decode()],
     )
 
 

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -28,7 +28,7 @@ from memories.services.search.owner_index import Entry, Mark, OwnerIndex
 logger = logging.getLogger(__name__)
 
 # One that was used within this time makes no room for another: where the owners who search are
-# more than fit, each search would read all that its owner has, and of a large one that takes several
+# more than fit, each search would read all that its owner has, which of a large one takes several
 # times as long as the database's answer.
 _IDLE_SECONDS = 60.0
 # About what a memory of talk takes beside its vector, the room for more included.
@@ -44,57 +44,72 @@ SELECT count(*), coalesce(sum(id), 0)::bigint FROM embeddings
 WHERE owner_id = %(owner)s AND model_id = %(model)s"""
 
 
+Key: TypeAlias = tuple[UUID, int]  # of an owner and a model
+
+
 class _Indexes:
     """Bounded by SEARCH_MEGABYTES; what was used least lately goes first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[UUID, int], OwnerIndex] = OrderedDict()
+        self._kept: OrderedDict[Key, OwnerIndex] = OrderedDict()
+        # As they were weighed last: thousands of owners are not added up at each search.
+        self._weights: dict[Key, int] = {}
+        self._size_bytes = 0
         self._lock = Lock()
 
-    def get(self, key: tuple[UUID, int]) -> OwnerIndex | None:
+    def get(self, key: Key) -> OwnerIndex | None:
         with self._lock:
             if (index := self._kept.get(key)) is not None:  # one that is empty is in use too
                 self._kept.move_to_end(key)
                 index.used_at = time.monotonic()
             return index
 
-    def get_or_open(self, key: tuple[UUID, int], dimension: int) -> OwnerIndex:
+    def get_or_open(self, key: Key, dimension: int) -> OwnerIndex:
         with self._lock:
             return self._kept.setdefault(key, OwnerIndex(dimension))
 
-    def forget(self, key: tuple[UUID, int]) -> None:
+    def forget(self, key: Key) -> None:
         with self._lock:
-            self._kept.pop(key, None)
+            self._drop(key)
 
     def forget_all(self) -> None:
         with self._lock:
             self._kept.clear()
+            self._weights.clear()
+            self._size_bytes = 0
 
     def size_bytes(self) -> int:
-        return sum(index.size_bytes for index in list(self._kept.values()))
+        return self._size_bytes
 
     def make_room(self, wanted_bytes: int) -> bool:
         """Forget what nobody has used for a while, as far as is needed; returns whether it was
         enough."""
+        most_bytes = (settings.SEARCH_MEGABYTES << 20) - wanted_bytes
+        idle_since = time.monotonic() - _IDLE_SECONDS
         with self._lock:
-            left_bytes = (settings.SEARCH_MEGABYTES << 20) - self.size_bytes() - wanted_bytes
-            idle_since = time.monotonic() - _IDLE_SECONDS
-            for key, index in list(self._kept.items()):
-                if left_bytes >= 0 or index.used_at > idle_since:
+            while self._size_bytes > most_bytes and self._kept:
+                oldest = next(iter(self._kept))
+                if self._kept[oldest].used_at > idle_since:
                     break
-                left_bytes += self._kept.pop(key).size_bytes
-            return left_bytes >= 0
+                self._drop(oldest)
+            return self._size_bytes <= most_bytes
 
-    def trim(self) -> None:
-        """What has grown beyond the bound goes, used lately or not."""
+    def weigh(self, key: Key) -> None:
+        """To be called after a change. What is beyond the bound goes, used lately or not."""
         with self._lock:
-            size_bytes = self.size_bytes()
-            while self._kept and size_bytes > settings.SEARCH_MEGABYTES << 20:
-                size_bytes -= self._kept.popitem(last=False)[1].size_bytes
+            if (index := self._kept.get(key)) is not None:
+                self._size_bytes += index.size_bytes - self._weights.get(key, 0)
+                self._weights[key] = index.size_bytes
+            while self._kept and self._size_bytes > settings.SEARCH_MEGABYTES << 20:
+                self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Key) -> None:
+        self._kept.pop(key, None)
+        self._size_bytes -= self._weights.pop(key, 0)
 
 
 indexes = _Indexes()
-_being_made_ready: set[tuple[UUID, int]] = set()
+_being_made_ready: set[Key] = set()
 
 
 def find_index(ask: Ask, owner_id: UUID, deadline: float | None) -> OwnerIndex | None:
@@ -153,7 +168,7 @@ def synchronise(
         index.lock.release()
     if index.has_aged() or len(index) > EXACT_UP_TO:
         indexes.forget(key)
-    indexes.trim()
+    indexes.weigh(key)
     return True
 
 
@@ -163,14 +178,14 @@ def _may_be_kept(ask: Ask) -> bool:
     return count <= EXACT_UP_TO and indexes.make_room(wanted_bytes)
 
 
-def _begin_to_make_ready(key: tuple[UUID, int], dimension: int) -> None:
+def _begin_to_make_ready(key: Key, dimension: int) -> None:
     """Once, however many ask: they would take the threads in which queries are embedded."""
     if key not in _being_made_ready:
         _being_made_ready.add(key)
         in_model_thread(_make_ready, key, dimension)
 
 
-def _make_ready(key: tuple[UUID, int], dimension: int) -> None:
+def _make_ready(key: Key, dimension: int) -> None:
     """In a thread of its own, which has a connection of its own."""
     try:
         synchronise(indexes.get_or_open(key, dimension), *key)

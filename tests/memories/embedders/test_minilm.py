@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer
 
 from memories.embedders import minilm
@@ -89,6 +91,11 @@ def test_a_long_query_costs_one_run_and_is_read_from_its_start(embedder):
     long = "Where did I leave my keys? " * 60
     (query,) = embedder.embed_queries([long])
     assert np.array_equal(query, embedder.embed_documents(embedder.split(long)[:1])[0])
+
+
+@given(st.text(max_size=50))
+def test_a_text_has_no_more_tokens_than_bytes(embedder, text):
+    assert embedder.count_tokens(text) <= len(text.encode())
 
 
 def test_parts_fill_the_window_and_end_with_sentences(embedder):

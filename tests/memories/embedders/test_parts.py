@@ -59,6 +59,20 @@ def test_parts_keep_order_and_every_token_within_the_window(text, max_tokens):
     assert [c for c in text if c.isalnum()] == [c for c in kept if c.isalnum()]
 
 
+def test_a_text_of_few_bytes_is_not_even_tokenised():
+    tokenised = []
+
+    def spans(text):
+        tokenised.append(text)
+        return estimated_spans(text)
+
+    assert [split_text(text, 9, spans) for text in ("한국어", "한국어!")] == [
+        ["한국어"],
+        ["한국어!"],
+    ]
+    assert tokenised == ["한국어!"]  # of ten bytes
+
+
 def test_what_no_tokenizer_takes_is_replaced():
     assert split("a\ud800b\0c", 9) == ["a?b c"]
 
