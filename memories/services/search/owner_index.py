@@ -260,6 +260,7 @@ class OwnerIndex:
         postings = sum(len(places) * places.itemsize for places in self._postings.values())
         return (
             self._vectors.nbytes
+            + self.sample.vectors.nbytes
             + self._facts.nbytes
             + len(self.ids) * _ID_BYTES
             + len(self._postings) * _WORD_BYTES

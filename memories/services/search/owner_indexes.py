@@ -13,17 +13,16 @@ from threading import Lock
 from typing import Any, TypeAlias
 from uuid import UUID
 
-import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from memories.changes import rows
 from memories.deadlines import limit_statement
-from memories.embedders.base import Vectors
 from memories.services.embedding.model_threads import in_model_thread
 from memories.services.search.ask import ASKS, CREATED_US, Ask
 from memories.services.search.candidates import EXACT_UP_TO
 from memories.services.search.owner_index import Entry, Mark, OwnerIndex
+from memories.services.search.vectors import read_vector
 
 logger = logging.getLogger(__name__)
 
@@ -219,9 +218,4 @@ def _read(parameters: dict[str, Any]) -> Iterable[Entry]:
             cursor.execute(_ENTRIES, parameters)
         for is_deleted, *entry, vector in cursor:
             if not is_deleted:
-                yield Entry._make((*entry, _vector(vector)))
-
-
-def _vector(sent: bytes) -> Vectors:
-    """pgvector sends its dimension and two bytes more, then big-endian numbers."""
-    return np.frombuffer(sent, ">f4", offset=4)
+                yield Entry._make((*entry, read_vector(vector)))

@@ -28,7 +28,7 @@ def sample(owned=True):
 def reads_vectors():
     with CaptureQueriesContext(connection) as run:
         sample()
-    return any("embedding::text" in query["sql"] for query in run.captured_queries)
+    return any("vector_send(embedding)" in query["sql"] for query in run.captured_queries)
 
 
 @pytest.mark.django_db
