@@ -95,12 +95,7 @@ SELECT s.owner_id, s.id, e.id, now(), 0, ''
 FROM {source} CROSS JOIN embedding_models e
 WHERE {condition} AND e.state <> 'retired' AND e.kind <> 'given'"""
 
-# What is deleted or changed is never found by what it said before.
-FORGET_VECTORS = """
-DELETE FROM embeddings v USING {source}
-WHERE v.owner_id = s.owner_id AND v.memory_id = s.id AND {condition}"""
-
-# Nor is what it said still to be embedded, or shown as what could not be.
+# What a memory said before is no longer to be embedded, or shown as what could not be.
 FORGET_TASKS = """
 DELETE FROM embedding_tasks t USING {source}
 WHERE t.owner_id = s.owner_id AND t.memory_id = s.id"""
@@ -113,29 +108,26 @@ WITH named AS (
         AS n (owner_id, id, changed_at, changed_by)),
 before AS ({LOCKED}),
 kept AS ({KEPT}),
-vectors AS ({{vectors}})
+tasks AS ({{tasks}})
 UPDATE memory_entries m SET {{changes}}, version = m.version + 1
 FROM before b JOIN named ON b.owner_id = named.owner_id AND b.id = named.id
 WHERE m.owner_id = b.owner_id AND m.id = b.id
-RETURNING m.id"""
+RETURNING m.owner_id, m.id"""
 
-_FORGET = f"""
-{FORGET_VECTORS.format(source="before s", condition="true")}),
-tasks AS ({FORGET_TASKS.format(source="before s")}"""
-
-_DELETE = _CHANGE.format(condition=ALIVE, changes="deleted_at = named.changed_at", vectors=_FORGET)
+_FORGET = FORGET_TASKS.format(source="before s")
+_DELETE = _CHANGE.format(condition=ALIVE, changes="deleted_at = named.changed_at", tasks=_FORGET)
 _EXPIRE = _CHANGE.format(
     condition="m.deleted_at IS NULL AND m.expires_at <= now()",
     # Since it was found expired: a store that was imported long after its memories had expired,
     # or was not served for a while, has its whole grace period before the purge.
     changes="deleted_at = named.changed_at",
-    vectors=_FORGET,
+    tasks=_FORGET,
 )
 # Only what is gone is brought back: a live memory stays as it is, its expiry included.
 _RESTORE = _CHANGE.format(
     condition="m.deleted_at IS NOT NULL OR m.expires_at <= now()",
     changes="deleted_at = NULL, expires_at = CASE WHEN m.expires_at > now() THEN m.expires_at END",
-    vectors=QUEUE.format(source="before s", condition="s.text <> ''"),
+    tasks=QUEUE.format(source="before s", condition="s.text <> ''"),
 )
 
 
@@ -156,6 +148,27 @@ def bring_back(targets: Sequence[Target], operation_id: str = "") -> list[str]:
     return _change(_RESTORE, targets, "restore", operation_id)
 
 
+def settle_changes(names: Sequence[Name]) -> None:
+    """The last step of a change, in its transaction: what these memories said before is found no
+    more, and every cache is told to forget them when it commits.
+
+    A statement of its own, since that of the change would not see a vector that was kept while it
+    waited for the rows.
+    """
+    if payloads := list(_payloads([name.id for name in names])):
+        rows(
+            """
+            WITH outdated AS (
+                DELETE FROM embeddings v
+                USING unnest(%s::uuid[], %s::text[]) AS named (owner_id, id), memory_entries m
+                WHERE m.owner_id = named.owner_id AND m.id = named.id
+                    AND v.owner_id = named.owner_id AND v.memory_id = named.id
+                    AND (m.deleted_at IS NOT NULL OR m.content_version <> v.version))
+            SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) payload""",
+            [[name.owner_id for name in names], [name.id for name in names], CHANNEL, payloads],
+        )
+
+
 def notify_changed(ids: Sequence[str]) -> None:
     """Tell every cache, when this transaction commits, to forget these memories."""
     if payloads := list(_payloads(ids)):
@@ -169,8 +182,8 @@ def _change(sql: str, targets: Sequence[Target], action: str, operation_id: str)
     parameters = {"owners": owners, "ids": ids, "at": at, "by": by}
     with transaction.atomic(savepoint=False):
         changed = rows(sql, parameters | {"action": action, "operation_id": operation_id})
-        notify_changed([row[0] for row in changed])
-    return [row[0] for row in changed]
+        settle_changes([Name(*row) for row in changed])
+    return [row[1] for row in changed]
 
 
 def _payloads(ids: Sequence[str]) -> Iterator[str]:

@@ -155,6 +155,11 @@ def terminate_backend(pid):
     rows("SELECT pg_terminate_backend(%s)", [pid])
 
 
+WAITING_FOR_A_ROW = """
+    SELECT 1 FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+
 def other_connection():
     """A connection to the test's database beside Django's."""
     parameters = connection.get_connection_params()

@@ -18,7 +18,7 @@ from zmqbridge.accesses import Accesses
 from zmqbridge.cache import Mark, ReadCache
 from zmqbridge.handlers import HANDLERS, Ask, Changed
 from zmqbridge.handlers.base import EVERYTHING, About
-from zmqbridge.patience import DATABASE_AWAY, Patience
+from zmqbridge.patience import STATEMENT_FAILED, Patience
 from zmqbridge.protocol import (
     Code,
     Request,
@@ -141,7 +141,7 @@ class Answerer:
         mark = self._cache.mark()
         try:
             results = tasks[0].handler.serve([task.item for task in tasks])
-        except DATABASE_AWAY as error:
+        except STATEMENT_FAILED as error:
             if not self._patience.reconnect(error):
                 return [StorageFailed("The database cannot be reached.")] * len(tasks)
             results = tasks[0].handler.serve([task.item for task in tasks])

@@ -21,7 +21,7 @@ from zmqbridge.accesses import Accesses
 from zmqbridge.backup_job import BackupWork
 from zmqbridge.config import BackupConfig, OrchestratorConfig
 from zmqbridge.giving_way import GivingWay
-from zmqbridge.patience import DATABASE_AWAY, Patience
+from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost
 from zmqbridge.purge_job import PurgeWork
 
 logger = logging.getLogger(__name__)
@@ -102,10 +102,13 @@ class Job:
             may_be_more = self._work()
             self._last_success_at = time.time()
             return may_be_more
-        except DATABASE_AWAY as error:
+        except STATEMENT_FAILED as error:
             if self._stopping.is_set():
                 return False  # it was interrupted
-            logger.warning("The job %s could not reach the database: %s", self.name, error)
+            if is_lost(error):
+                logger.warning("The job %s could not reach the database: %s", self.name, error)
+            else:
+                logger.exception("The job %s failed.", self.name)
             connection.close()
         except Exception:  # the boundary of a job's tick: the next one may do better
             logger.exception("The job %s failed.", self.name)
@@ -168,7 +171,7 @@ def flush_accesses(accesses: Accesses) -> bool:
     accesses.put_back(taken - type(taken)(batch))
     try:
         log_accesses(batch, timezone.now())
-    except DATABASE_AWAY:
+    except STATEMENT_FAILED:
         accesses.put_back(type(taken)(batch))
         raise
     return len(taken) > _FLUSH_BATCH
@@ -179,7 +182,7 @@ def _beat(patience: Patience, report: Callable[[], None]) -> bool:
         with patience.asking():
             report()
         patience.found()
-    except DATABASE_AWAY as error:
+    except STATEMENT_FAILED as error:
         patience.lost(str(error).strip())
         connection.close()
     return False

@@ -15,7 +15,7 @@ from django.db import connection
 from memories.changes import CHANNEL
 from memories.services.caches import forget_everything
 from zmqbridge.cache import ReadCache
-from zmqbridge.patience import DATABASE_AWAY
+from zmqbridge.patience import STATEMENT_FAILED
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Listener:
             try:
                 with _direct_connection() as listening:
                     self._listen(listening)
-            except (psycopg.Error, *DATABASE_AWAY) as error:
+            except (psycopg.Error, *STATEMENT_FAILED) as error:
                 level = logging.DEBUG if str(error) == said else logging.WARNING
                 logger.log(level, "The listener lost its connection: %s", str(error).strip())
                 said = str(error)

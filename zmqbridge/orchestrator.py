@@ -28,7 +28,7 @@ from zmqbridge.metrics.endpoint import MetricsEndpoint
 from zmqbridge.metrics.families import Families, Sources
 from zmqbridge.metrics.measuring import Measuring
 from zmqbridge.observer import Observer
-from zmqbridge.patience import DATABASE_AWAY, Patience
+from zmqbridge.patience import STATEMENT_FAILED, Patience
 from zmqbridge.server import Server
 from zmqbridge.skew import Skew
 from zmqbridge.tracing import start_tracing
@@ -288,7 +288,7 @@ class Orchestrator:
             while flush_accesses(self._accesses):
                 pass
             self._write_row(has_stopped=True)
-        except DATABASE_AWAY as error:
+        except STATEMENT_FAILED as error:
             logger.warning("The last accesses could not be written: %s", error)
         finally:
             connection.close()

@@ -19,13 +19,24 @@ from memories.changes import rows
 
 logger = logging.getLogger(__name__)
 
-# What a statement raises where there is no database; the embedded server that cannot run is the
-# last of them.
-DATABASE_AWAY = (DatabaseError, InterfaceError, ImproperlyConfigured)
+# What a statement raises, whether or not there is a database; the embedded server that cannot run
+# is the last of them.
+STATEMENT_FAILED = (DatabaseError, InterfaceError, ImproperlyConfigured)
 
 _PAUSE_SECONDS = 0.1
 # How much longer than a request waits a heartbeat may wait for a statement: a busy disk is no loss.
 _SILENCE_SECONDS = 5.0
+
+
+# SQLSTATEs of a connection that is lost or refused, and of a server that goes down.
+_LOST = ("08", "57P")
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether a statement failed with its connection: what became of it nobody knows. What the
+    server refused it has rolled back."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return not state or state.startswith(_LOST)
 
 
 class Patience:
@@ -80,7 +91,7 @@ class Patience:
             try:
                 connection.close()
                 rows("SELECT 1")
-            except DATABASE_AWAY as still:
+            except STATEMENT_FAILED as still:
                 if time.monotonic() > deadline or self._stopping.wait(_PAUSE_SECONDS):
                     self.lost(str(still).strip() or str(error).strip())
                     return False

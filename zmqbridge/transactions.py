@@ -19,7 +19,7 @@ from memories.services.requests import KeyedRequest, answers_before, keep_answer
 from memories.services.sessions import forget_owners
 from zmqbridge.handlers import Ask, Changed, Handler
 from zmqbridge.handlers.base import EVERYTHING
-from zmqbridge.patience import DATABASE_AWAY, Patience
+from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +52,13 @@ def carry_out(tasks: Sequence[Task], patience: Patience) -> list[Any]:
                 results = _serve_group(tasks) if alone else _serve_runs(tasks, careful)
                 finished = True
             return results
-        except DATABASE_AWAY as error:
+        except STATEMENT_FAILED as error:
             state = _sqlstate(error)
             if state.startswith(_DATA):
                 forget_owners()  # a remembered session may have been erased
                 careful = True
             elif state not in _REPEATABLE:
-                in_doubt = in_doubt or alone or finished
+                in_doubt = in_doubt or ((alone or finished) and is_lost(error))
                 if not patience.reconnect(error):
                     return [_unreachable(in_doubt)] * len(tasks)
     logger.error("The database kept refusing a batch of %d changes.", len(tasks))

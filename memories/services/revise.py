@@ -13,12 +13,11 @@ from django.db import transaction
 from memories.changes import (
     ALIVE,
     FORGET_TASKS,
-    FORGET_VECTORS,
     KEPT,
     LOCKED,
     QUEUE,
-    notify_changed,
     rows,
+    settle_changes,
 )
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
 from memories.services.owners import names_of
@@ -70,7 +69,7 @@ def revise_memories(revisions: Sequence[Revision]) -> list[Revised | MemoriesErr
     with transaction.atomic(savepoint=False):
         seen = {row[0]: row[1:] for row in _change(batch)}
         _mark_vectors([row for row in batch if row.priority is not None])
-        notify_changed([an_id for an_id, row in seen.items() if row[1]])
+        settle_changes([names[an_id] for an_id, row in seen.items() if row[1]])
     return [_result(revision, seen.get(revision.memory_id)) for revision in revisions]
 
 
@@ -151,7 +150,6 @@ def _update_sql() -> str:
     said AS (
         SELECT b.owner_id, b.id, n.text FROM before b
         JOIN named n ON b.owner_id = n.owner_id AND b.id = n.id WHERE n.content IS NOT NULL),
-    forgotten AS ({FORGET_VECTORS.format(source="said s", condition="true")}),
     outdated AS ({FORGET_TASKS.format(source="said s")}),
     queued AS ({QUEUE.format(source="said s", condition="s.text <> ''")}),
     changed AS (

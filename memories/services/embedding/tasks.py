@@ -195,7 +195,8 @@ def keep_outcomes(outcomes: Sequence[Outcome]) -> None:
 def _keep(done: Sequence[Outcome]) -> None:
     """In one statement, since four round trips for a handful of vectors keep the requests waiting.
 
-    A memory may stand in two tasks; rows are locked in the order of all who change them.
+    A memory may stand in two tasks. Rows are locked in the order of all who change them: memories
+    by their ids, then tasks. So that the tasks do not go first, their condition asks what was kept.
     """
     made = [(each.task, vector_text(each.vector)) for each in done if each.vector is not None]
     rows(
@@ -215,8 +216,10 @@ def _keep(done: Sequence[Outcome]) -> None:
             SELECT owner_id, memory_id, model_id, version, embedding::vector FROM current
             ON CONFLICT (owner_id, model_id, memory_id)
             DO UPDATE SET id = excluded.id, version = excluded.version,
-                embedding = excluded.embedding)
-        DELETE FROM embedding_tasks WHERE id = ANY(%s)""",  # its new id tells the owner's index
+                embedding = excluded.embedding
+            RETURNING 1)
+        DELETE FROM embedding_tasks WHERE id = ANY(%s)
+            AND (SELECT count(*) FROM kept) >= 0""",  # its new id tells the owner's index
         [
             [task.owner_id for task, _ in made],
             [task.memory_id for task, _ in made],

@@ -48,6 +48,9 @@ _WORST_SCORE = -10.0
 # About what Python's objects take for an id in a list, a dict and a sorted list; and for a word.
 _ID_BYTES = 250
 _WORD_BYTES = 200
+# About what the words of a memory of talk take.
+_WORDS_BYTES = 450
+_NUMBER_BYTES = 4
 
 
 class Mark(NamedTuple):
@@ -82,6 +85,13 @@ class Neighbours:
     next: Indexes
 
 
+def expected_bytes(memories: int, dimension: int) -> int:
+    """About what the index of an owner of so many will take."""
+    places = max(memories + memories // 8, _FIRST_CAPACITY)
+    vectors = (places + min(memories, SAMPLE_SIZE)) * dimension * _NUMBER_BYTES
+    return vectors + places * _FACTS.itemsize + memories * (_ID_BYTES + _WORDS_BYTES)
+
+
 class OwnerIndex:
     """Each memory has a place, 0 to n - 1, in which it stays. Arrays have shape (n,) or
     (n, dimension). Whoever uses it holds `lock`, and asks no database meanwhile, but to change
@@ -93,7 +103,6 @@ class OwnerIndex:
         self.used_at = time.monotonic()
         self.vector_ids: set[int] = set()  # known, also those that stand for nothing
         self.mark = Mark(0, 0)
-        self.size_bytes = 0
         self._count = 0
         self._facts = np.zeros(_FIRST_CAPACITY, _FACTS)
         self._vectors = np.zeros((_FIRST_CAPACITY, dimension), np.float32)
@@ -107,6 +116,7 @@ class OwnerIndex:
         self._dots_with_mean = np.zeros(0, np.float32)
         self.sample = no_sample(dimension)
         self.neighbours = Neighbours(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self.size_bytes = self._measure()
 
     def __len__(self) -> int:
         return self._count

@@ -21,7 +21,7 @@ from memories.deadlines import limit_statement
 from memories.services.embedding.model_threads import in_model_thread
 from memories.services.search.ask import ASKS, CREATED_US, Ask
 from memories.services.search.candidates import EXACT_UP_TO
-from memories.services.search.owner_index import Entry, Mark, OwnerIndex
+from memories.services.search.owner_index import Entry, Mark, OwnerIndex, expected_bytes
 from memories.services.search.vectors import read_vector
 
 logger = logging.getLogger(__name__)
@@ -30,9 +30,6 @@ logger = logging.getLogger(__name__)
 # more than fit, each search would read all that its owner has, which of a large one takes several
 # times as long as the database's answer.
 _IDLE_SECONDS = 60.0
-# About what a memory of talk takes beside its vector, the room for more included.
-_MEMORY_BYTES = 700
-_NUMBER_BYTES = 4
 # So few may be read while somebody waits with a deadline.
 _QUICKLY_READ = 200
 
@@ -65,7 +62,10 @@ class _Indexes:
 
     def get_or_open(self, key: Key, dimension: int) -> OwnerIndex:
         with self._lock:
-            return self._kept.setdefault(key, OwnerIndex(dimension))
+            if key not in self._kept:
+                self._kept[key] = OwnerIndex(dimension)
+                self._weigh(key)  # one that stays empty has its arrays too
+            return self._kept[key]
 
     def forget(self, key: Key) -> None:
         with self._lock:
@@ -83,10 +83,12 @@ class _Indexes:
     def make_room(self, wanted_bytes: int) -> bool:
         """Forget what nobody has used for a while, as far as is needed; returns whether it was
         enough."""
-        most_bytes = (settings.SEARCH_MEGABYTES << 20) - wanted_bytes
+        most_bytes = _most_bytes() - wanted_bytes
+        if most_bytes < 0:
+            return False
         idle_since = time.monotonic() - _IDLE_SECONDS
         with self._lock:
-            while self._size_bytes > most_bytes and self._kept:
+            while self._size_bytes > most_bytes:
                 oldest = next(iter(self._kept))
                 if self._kept[oldest].used_at > idle_since:
                     break
@@ -96,15 +98,25 @@ class _Indexes:
     def weigh(self, key: Key) -> None:
         """To be called after a change. What is beyond the bound goes, used lately or not."""
         with self._lock:
-            if (index := self._kept.get(key)) is not None:
-                self._size_bytes += index.size_bytes - self._weights.get(key, 0)
-                self._weights[key] = index.size_bytes
-            while self._kept and self._size_bytes > settings.SEARCH_MEGABYTES << 20:
-                self._drop(next(iter(self._kept)))
+            if key in self._kept:
+                self._weigh(key)
+
+    def _weigh(self, key: Key) -> None:
+        size_bytes = self._kept[key].size_bytes
+        self._size_bytes += size_bytes - self._weights.get(key, 0)
+        self._weights[key] = size_bytes
+        if size_bytes > _most_bytes():
+            self._drop(key)  # else it would drive out all the others first
+        while self._size_bytes > _most_bytes():
+            self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Key) -> None:
         self._kept.pop(key, None)
         self._size_bytes -= self._weights.pop(key, 0)
+
+
+def _most_bytes() -> int:
+    return int(settings.SEARCH_MEGABYTES) << 20
 
 
 indexes = _Indexes()
@@ -147,6 +159,8 @@ def synchronise(
         _begin_to_make_ready(key, index.dimension)
         return False
     try:
+        if mark is not None and mark == index.mark:
+            return True  # who held it until now has brought in what had come
         of_owner = {"owner": owner_id, "model": model_id}
         [(ids,)] = rows(
             """
@@ -173,8 +187,7 @@ def synchronise(
 
 def _may_be_kept(ask: Ask) -> bool:
     count = ask.statistics.memory_count
-    wanted_bytes = count * (ask.dimension * _NUMBER_BYTES + _MEMORY_BYTES)
-    return count <= EXACT_UP_TO and indexes.make_room(wanted_bytes)
+    return count <= EXACT_UP_TO and indexes.make_room(expected_bytes(count, ask.dimension))
 
 
 def _begin_to_make_ready(key: Key, dimension: int) -> None:

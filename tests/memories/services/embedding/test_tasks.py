@@ -1,10 +1,12 @@
 """Tasks, claims and vectors: what two workers, the dead ones and the failing ones may not break."""
 
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from memories.changes import rows
 from memories.embedders.errors import EmbedderUnavailable, InvalidAnswer, TextsRefused
@@ -23,7 +25,14 @@ from memories.services.restore import restore_memories
 from memories.services.revise import Revision, revise_memories
 from memories.services.store import store_memories
 from tests.embedders import TrialEmbedder, embed_all, stored_model
-from tests.factories import new_memory, run_together, store
+from tests.factories import (
+    WAITING_FOR_A_ROW,
+    new_memory,
+    other_connection,
+    run_together,
+    store,
+    wait_until,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -282,3 +291,48 @@ class TestTwoAtOnce:
         assert vectors() == {}
         embed_all()
         assert vectors() == {an_id: vector_of(trial, "new")}
+
+    def test_vectors_and_changes_that_meet_lock_in_one_order(self, transactional_db, trial):
+        """What keeps a vector waits for the memory that is being changed before it takes a task."""
+        an_id = store("word")
+        outcomes = make_vectors(claim_tasks(Wanted([stored_model(trial).id]), 1), trial)
+        changed = Event()
+
+        def change_and_delete():
+            with transaction.atomic():
+                revise_memories([Revision(an_id, NOW, priority=9)])
+                changed.set()
+                with other_connection() as other:
+                    wait_until(lambda: other.execute(WAITING_FOR_A_ROW).fetchall())
+                delete(an_id)
+
+        def keep():
+            assert changed.wait(10)
+            keep_outcomes(outcomes)
+
+        run_together([change_and_delete, keep])  # where they deadlock, one of them raises
+        assert vectors() == {}
+        assert not EmbeddingTask.objects.exists()
+
+    @pytest.mark.parametrize("make_change", [delete, partial(change, text="")])
+    def test_a_vector_kept_while_its_memory_changes_is_removed(
+        self, transactional_db, trial, make_change
+    ):
+        """The change waits for the one who keeps it, and does not see it in its own statement."""
+        an_id = store("word")
+        outcomes = make_vectors(claim_tasks(Wanted([stored_model(trial).id]), 1), trial)
+        kept = Event()
+
+        def keep():
+            with transaction.atomic():
+                keep_outcomes(outcomes)
+                kept.set()
+                with other_connection() as other:
+                    wait_until(lambda: other.execute(WAITING_FOR_A_ROW).fetchall())
+
+        def change_meanwhile():
+            assert kept.wait(10)
+            make_change(an_id)
+
+        run_together([keep, change_meanwhile])
+        assert vectors() == {}

@@ -361,11 +361,6 @@ def test_a_vector_that_was_kept_while_its_memory_changed_is_not_compared(
     assert found("alpha", SearchType.SEMANTIC) == []
 
 
-WAITING_FOR_A_ROW = """
-    SELECT 1 FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-
-
 def test_of_a_batch_each_has_its_own_answer_and_the_model_is_called_once(trial):
     alpha, beta = store("alpha"), store("beta")
     calls = []

@@ -211,6 +211,27 @@ def test_what_has_grown_beyond_the_bound_is_forgotten_and_found_all_the_same(two
         assert owner_indexes.indexes.size_bytes() <= 1 << 20
 
 
+def test_owners_of_nothing_take_their_room_too(trial, monkeypatch):
+    monkeypatch.setattr(owner_indexes, "_most_bytes", lambda: 50_000)
+    open_sessions([NewSession(b"", NOW, session_id=f"new-{n}") for n in range(99)])
+    for number in range(99):
+        assert found("alpha", session_id=f"new-{number}") == []
+    assert 0 < len(owner_indexes.indexes._kept) < 99
+    assert owner_indexes.indexes.size_bytes() <= 50_000
+
+
+def test_what_is_larger_than_the_bound_drives_nobody_out(two_owners, monkeypatch):
+    store("gamma", session_id="carl")
+    embed_all()
+    assert len(found("gamma", session_id="carl")) == 1
+    monkeypatch.setattr(owner_indexes, "expected_bytes", lambda *_: 0)
+    store_memories([new_memory(f"ann beta {n}", session_id="ann") for n in range(900)])
+    embed_all()
+    assert len(found("beta", session_id="ann", limit=50)) == 50
+    [(owner_id, _)] = owner_indexes.indexes._kept
+    assert owner_id == filter_of(session_id="carl").owner_id
+
+
 def test_an_index_of_which_much_has_gone_is_read_anew(trial):
     new = store_memories([new_memory(f"alpha {number}") for number in range(100)])
     assert len(found("alpha")) == 100

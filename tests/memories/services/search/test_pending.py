@@ -18,7 +18,7 @@ from memories.services.filters import Filter, Scope
 from memories.services.search.pending import allowance, embed_pending
 from memories.services.sessions import NewSession, open_sessions, owners_of_sessions
 from memories.services.store import store_memories
-from tests.factories import SESSION, new_memory, store, wait_until
+from tests.factories import SESSION, new_memory, other_connection, store, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -137,6 +137,20 @@ def test_a_hanging_embedder_is_left_in_time_and_its_work_kept_when_it_is_done(
     assert pending(seconds=0.1) == 1
     assert time.monotonic() - start < 5
     go_on.set()
+    assert wait_until(embedded) == {an_id}
+    wait_until(lambda: not EmbeddingTask.objects.exists())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_memories_that_somebody_holds_are_left_in_time_and_kept_when_they_are_free(
+    transactional_db, trial
+):
+    an_id = store("words")
+    with other_connection() as other, other.transaction():
+        other.execute("SELECT 1 FROM memory_entries FOR UPDATE")
+        start = time.monotonic()
+        assert pending(seconds=0.3) == 1
+        assert time.monotonic() - start < 5
     assert wait_until(embedded) == {an_id}
     wait_until(lambda: not EmbeddingTask.objects.exists())
 
