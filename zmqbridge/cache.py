@@ -19,8 +19,16 @@ _WORTH_NAMING = 10_000
 _EXPIRY_MARGIN_SECONDS = 0.25
 
 
+# The time that a machine slept passes as well: what expired meanwhile is not there when it wakes.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _now() -> float:
+    return time.clock_gettime(_CLOCK)
+
+
 class Mark(NamedTuple):
-    """How many changes there had been, and when (monotonic)."""
+    """How many changes there had been, and when (`_now`)."""
 
     changes: int
     at: float
@@ -46,7 +54,7 @@ class ReadCache:
     def get(self, memory_id: str) -> bytes | None:
         with self._lock:
             entry = self._entries.get(memory_id) if self.is_trusted() else None
-            if entry is None or entry[1] < time.monotonic():
+            if entry is None or entry[1] < _now():
                 self.misses += 1
                 return None
             self._entries.move_to_end(memory_id)
@@ -55,7 +63,7 @@ class ReadCache:
 
     def mark(self) -> Mark:
         """Taken before a SELECT begins; `fill` refuses what has changed since."""
-        return Mark(self._changes, time.monotonic())
+        return Mark(self._changes, _now())
 
     def fill(
         self, mark: Mark, memory_id: str, body: bytes, expires_in_seconds: float | None
@@ -102,7 +110,7 @@ class ReadCache:
         a fill that began in it is refused."""
         if not self.is_trusted():
             self.forget_all()
-        self._trusted_until = time.monotonic() + seconds
+        self._trusted_until = _now() + seconds
 
     def distrust(self) -> None:
         """Changes may have gone unheard: what is here is worth nothing."""
@@ -110,7 +118,7 @@ class ReadCache:
         self.forget_all()
 
     def is_trusted(self) -> bool:
-        return time.monotonic() < self._trusted_until
+        return _now() < self._trusted_until
 
     def report(self) -> dict[str, int | bool]:
         return {

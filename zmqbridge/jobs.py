@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from threading import Event, Thread
 from typing import Any
 
@@ -167,7 +168,7 @@ def make_backup_job(config: BackupConfig, stopping: Event) -> Job:
 
 def flush_accesses(accesses: Accesses) -> bool:
     taken = accesses.take()
-    batch = dict(sorted(taken.items())[:_FLUSH_BATCH])
+    batch = dict(islice(taken.items(), _FLUSH_BATCH))
     accesses.put_back(taken - type(taken)(batch))
     try:
         log_accesses(batch, timezone.now())
@@ -183,6 +184,10 @@ def _beat(patience: Patience, report: Callable[[], None]) -> bool:
             report()
         patience.found()
     except STATEMENT_FAILED as error:
-        patience.lost(str(error).strip())
+        if is_lost(error):
+            patience.lost(str(error).strip())
+        else:  # a database that can only be read, say, still answers who reads
+            patience.found()
+            logger.warning("The row of this orchestrator could not be written: %s", error)
         connection.close()
     return False

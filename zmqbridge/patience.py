@@ -26,16 +26,19 @@ STATEMENT_FAILED = (DatabaseError, InterfaceError, ImproperlyConfigured)
 _PAUSE_SECONDS = 0.1
 # How much longer than a request waits a heartbeat may wait for a statement: a busy disk is no loss.
 _SILENCE_SECONDS = 5.0
-
-
 # SQLSTATEs of a connection that is lost or refused, and of a server that goes down.
 _LOST = ("08", "57P")
+
+
+def sqlstate_of(error: Exception) -> str:
+    """What the server says, "" where it said nothing."""
+    return getattr(error.__cause__, "sqlstate", None) or ""
 
 
 def is_lost(error: Exception) -> bool:
     """Whether a statement failed with its connection: what became of it nobody knows. What the
     server refused it has rolled back."""
-    state = getattr(error.__cause__, "sqlstate", None) or ""
+    state = sqlstate_of(error)
     return not state or state.startswith(_LOST)
 
 

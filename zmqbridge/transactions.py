@@ -19,13 +19,13 @@ from memories.services.requests import KeyedRequest, answers_before, keep_answer
 from memories.services.sessions import forget_owners
 from zmqbridge.handlers import Ask, Changed, Handler
 from zmqbridge.handlers.base import EVERYTHING
-from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost
+from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost, sqlstate_of
 
 logger = logging.getLogger(__name__)
 
 MAX_REPEATS = 5
 
-_DATA = ("22", "23", "54")
+_DATA = ("22", "54")  # what a value of the payload is to blame for
 _KEY_TAKEN = "23505"
 _REPEATABLE = ("40001", "40P01")
 
@@ -53,14 +53,13 @@ def carry_out(tasks: Sequence[Task], patience: Patience) -> list[Any]:
                 finished = True
             return results
         except STATEMENT_FAILED as error:
-            state = _sqlstate(error)
-            if state.startswith(_DATA):
-                forget_owners()  # a remembered session may have been erased
-                careful = True
-            elif state not in _REPEATABLE:
-                in_doubt = in_doubt or ((alone or finished) and is_lost(error))
+            if is_lost(error):
+                in_doubt = in_doubt or alone or finished
                 if not patience.reconnect(error):
                     return [_unreachable(in_doubt)] * len(tasks)
+            elif sqlstate_of(error) not in _REPEATABLE:
+                forget_owners()  # a remembered session may have been erased
+                careful = True
     logger.error("The database kept refusing a batch of %d changes.", len(tasks))
     return [_unreachable(in_doubt) if in_doubt else StorageFailed()] * len(tasks)
 
@@ -131,7 +130,7 @@ def _serve_narrowing(tasks: Sequence[Task]) -> list[Any]:
         with transaction.atomic():
             return _serve_group(tasks)
     except DatabaseError as error:
-        if not _sqlstate(error).startswith(_DATA):
+        if is_lost(error) or sqlstate_of(error) in _REPEATABLE:
             raise
         if len(tasks) == 1:
             return [_made_meanwhile(tasks[0], error) or _refused(error)]
@@ -141,7 +140,7 @@ def _serve_narrowing(tasks: Sequence[Task]) -> list[Any]:
 
 def _made_meanwhile(task: Task, error: DatabaseError) -> Any:
     """The answer that another orchestrator has just kept under this task's key, if that is it."""
-    if _sqlstate(error) != _KEY_TAKEN or not task.key:
+    if sqlstate_of(error) != _KEY_TAKEN or not task.key:
         return None
     answers = answers_before([_keyed(task)])
     return msgspec.Raw(answers[task.key]) if answers else None
@@ -155,9 +154,9 @@ def _is_one_statement(tasks: Sequence[Task]) -> bool:
 
 def _refused(error: DatabaseError) -> MemoriesError:
     logger.info("The database refused a change: %s", error)
-    if _sqlstate(error).startswith("23"):
-        return StorageFailed()
-    return ValidationFailed("payload", "The database cannot keep a value of this payload.")
+    if sqlstate_of(error).startswith(_DATA):
+        return ValidationFailed("payload", "The database cannot keep a value of this payload.")
+    return StorageFailed()
 
 
 def _unreachable(in_doubt: bool) -> StorageFailed:
@@ -175,7 +174,3 @@ def _keyed(task: Task) -> KeyedRequest:
 
 def _data(result: Any) -> Any:
     return result.data if isinstance(result, Changed) else result
-
-
-def _sqlstate(error: Exception) -> str:
-    return getattr(error.__cause__, "sqlstate", None) or ""

@@ -50,10 +50,12 @@ def get_profiles(user_ids: Sequence[str]) -> list[ProfileSeen]:
 
 def update_profiles(changes: Sequence[ProfileChange]) -> list[ProfileSeen | MemoriesError]:
     """Merge each change into its user's profile, which is made where there is none; no user may
-    occur twice. Two statements, to be called in a transaction."""
+    occur twice. Several statements, to be called in a transaction."""
     batch = msgspec.json.encode([_row(change) for change in changes]).decode()
-    rows(_MAKE, [batch])
+    made = {user_id for (user_id,) in rows(_MAKE, [batch])}
     merged = {row[0]: _seen(*row) for row in rows(_MERGE, [batch])}
+    if unused := made - merged.keys():
+        rows(_UNMAKE, [[ids.owner_of_user(user_id) for user_id in unused], list(unused)])
     return [merged.get(change.user_id) or _too_large() for change in changes]
 
 
@@ -65,7 +67,10 @@ _NAMED = """jsonb_to_recordset(%s::jsonb) AS n (owner_id uuid, user_id text, pre
 _MAKE = f"""
 INSERT INTO user_profiles (user_id, owner_id, preferences, profile_data, created_at, updated_at)
 SELECT n.user_id, n.owner_id, '{{}}', '{{}}', n.at, n.at FROM {_NAMED} ORDER BY n.user_id
-ON CONFLICT (user_id) DO NOTHING"""
+ON CONFLICT (user_id) DO NOTHING
+RETURNING user_id"""
+
+_UNMAKE = "DELETE FROM user_profiles WHERE owner_id = ANY(%s) AND user_id = ANY(%s)"
 
 
 def _merged(column: str) -> str:

@@ -1,5 +1,4 @@
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,9 +10,21 @@ from zmqbridge.cache import ReadCache
 def clock(monkeypatch):
     """A list with the time that caches see."""
     moments = [1000.0]
-    clock = SimpleNamespace(monotonic=lambda: moments[0])
-    monkeypatch.setattr("zmqbridge.cache.time", clock)
+    monkeypatch.setattr("zmqbridge.cache._now", lambda: moments[0])
     return moments
+
+
+def test_time_passes_while_the_machine_sleeps(monkeypatch):
+    """CLOCK_MONOTONIC stands still then, and what expired meanwhile would be answered."""
+    cache = trusted_cache()
+    fill(cache, "a", expires_in_seconds=600)
+    assert cache.get("a")
+    awake = time.clock_gettime
+    monkeypatch.setattr(
+        "time.clock_gettime",
+        lambda clock: awake(clock) + (3600 if clock == time.CLOCK_BOOTTIME else 0),
+    )
+    assert cache.get("a") is None
 
 
 def fill(cache, memory_id, body=b"body", expires_in_seconds=None):

@@ -1,4 +1,3 @@
-import time
 from threading import Event
 
 import pytest
@@ -7,7 +6,7 @@ from memories.changes import CHANNEL, EVERYTHING
 from memories.models import MemoryEntry
 from memories.services.forget import Deletion, forget_memories
 from tests.factories import database_now, other_connection, store, wait_until
-from zmqbridge.cache import ReadCache
+from zmqbridge.cache import ReadCache, _now
 from zmqbridge.listener import Listener
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +61,7 @@ def test_while_the_listener_is_held_up_the_cache_answers_nothing(listener, cache
     """By a network that vanished, say: it cannot tell of that itself while it waits."""
     fill(cache, "a")
     monkeypatch.setattr("zmqbridge.listener._SILENCE_SECONDS", 1.25)
-    wait_until(lambda: cache._trusted_until < time.monotonic() + 2)  # by the next heartbeat
+    wait_until(lambda: cache._trusted_until < _now() + 2)  # by the next heartbeat
     let_go = Event()
     monkeypatch.setattr(cache, "forget", lambda _: let_go.wait(10))
     with other_connection() as other:

@@ -3,14 +3,18 @@
 import json
 import re
 from functools import partial
+from threading import Event
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from memories.changes import rows
 from memories.models import MemoryEntry, Revision
 from memories.services import sessions
 from tests.factories import NEVER_MADE, SESSION, create, request, run_together
+from zmqbridge import jobs
+from zmqbridge.patience import Patience
 
 # A number that is valid JSON and that PostgreSQL's numeric cannot hold.
 POISON = b"0." + b"1" * 20_000
@@ -29,15 +33,30 @@ def statuses(replies):
     ]
 
 
+def raising(sqlstate):
+    """A statement that the database itself refuses."""
+    return f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{sqlstate}'; END $$"
+
+
 def raise_once(sqlstate):
-    """A wrapper that has the database itself refuse the third statement."""
+    """A wrapper that has the database refuse the third statement."""
     statements = []
 
     def wrapper(execute, sql, params, many, context):
         statements.append(sql)
         if len(statements) == 3:
-            sql = f"DO $$ BEGIN RAISE EXCEPTION 'once' USING ERRCODE = '{sqlstate}'; END $$"
-            params = None
+            sql, params = raising(sqlstate), None
+        return execute(sql, params, many, context)
+
+    return wrapper
+
+
+def refusing(what, sqlstate):
+    """A wrapper that has the database refuse each statement that says this."""
+
+    def wrapper(execute, sql, params, many, context):
+        if what in sql + str(params):
+            sql, params = raising(sqlstate), None
         return execute(sql, params, many, context)
 
     return wrapper
@@ -142,6 +161,38 @@ class TestPoison:
         error = wire.error("batch_create", {"memories": members})
         assert error["details"]["field"] == "payload.memories[1].content"
         assert wire.found() == []
+
+
+class TestRefusal:
+    """What the server refuses for a reason of its own it has rolled back: nobody need doubt."""
+
+    def test_of_one_hurts_none_beside_it(self, committing_wire):
+        with connection.execute_wrapper(refusing("READ ONLY", "25006")):
+            replies = committing_wire.answer(
+                [request("create", create(text)) for text in ("one", "READ ONLY", "two")]
+            )
+        assert statuses(replies) == ["success", "storage_error", "success"]
+        assert "outcome" not in replies[1]["error"].get("details", {})
+        assert set(committing_wire.found()) == {"one", "two"}
+
+    def test_of_all_leaves_no_doubt(self, committing_wire):
+        with connection.execute_wrapper(refusing("memory_entries", "53100")):
+            replies = committing_wire.answer([request("create", create(str(n))) for n in range(3)])
+        assert statuses(replies) == ["storage_error"] * 3
+        for reply in replies:
+            assert "outcome" not in reply["error"].get("details", {})
+
+    def test_of_the_heartbeat_is_no_database_that_is_away(self, committing_wire, caplog):
+        patience = Patience(0, Event())
+
+        def report():
+            rows(raising("25006"))
+
+        jobs._beat(patience, report)
+        assert not patience.away
+        assert "could not be written" in caplog.text
+        memory_id = committing_wire.create()
+        assert committing_wire.data("read", {"memory_id": memory_id})
 
 
 class TestRepeats:

@@ -91,6 +91,13 @@ def test_it_does_not_grow_for_ever():
     assert bytes(smaller.preferences) == b"{}"
 
 
+def test_a_first_update_that_is_refused_makes_no_profile():
+    error = update(preferences=b'{"1": "' + b"x" * MAX_PROFILE_BYTES + b'"}')
+    assert isinstance(error, ValidationFailed)
+    assert get_profiles(["ann"]) == [ProfileSeen("ann")]
+    assert not UserProfile.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_updates_at_the_same_time_all_count():
     names = [f"key-{number}" for number in range(6)]

@@ -24,6 +24,7 @@ from memories.services.store import store_memories
 from tests.embedders import embed_all, serve_by
 from tests.factories import (
     SESSION,
+    WAITING_FOR_A_ROW,
     database_now,
     new_memory,
     other_connection,
