@@ -67,9 +67,15 @@ class Peer:
         self._socket.setsockopt(zmq.RCVTIMEO, 10_000)
         self._socket.connect(endpoint)
 
-    def ask(self, action, payload=None, **envelope):
+    def send(self, action, payload=None, **envelope):
         self._socket.send(request(action, payload, **envelope))
+
+    def receive(self):
         return json.loads(self._socket.recv())
+
+    def ask(self, action, payload=None, **envelope):
+        self.send(action, payload, **envelope)
+        return self.receive()
 
     def close(self):
         self._context.destroy(linger=0)

@@ -7,12 +7,14 @@ is decided here, and only here.
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from django.db import DatabaseError
 
 from memories.errors import MemoriesError, StorageFailed
+from memories.locks import LockBound
 from memories.services.fetch import Fetched
 from zmqbridge.accesses import Accesses
 from zmqbridge.cache import Mark, ReadCache
@@ -61,8 +63,11 @@ class Answerer:
         """What can be done of a request without the database; never raises."""
         return Prepared(request, self._task(request))
 
-    def answer(self, asked: Sequence[Request | Prepared]) -> list[bytes]:
-        """A reply for each request, in their order; changes are committed when it returns."""
+    def answer(
+        self, asked: Sequence[Request | Prepared], locks: LockBound | None = None
+    ) -> list[bytes]:
+        """A reply for each request, in their order; changes are committed when it returns. `locks`
+        bounds how long they wait for others'."""
         prepared = [one if isinstance(one, Prepared) else self.prepare(one) for one in asked]
         tasks = [
             (place, one.task) for place, one in enumerate(prepared) if isinstance(one.task, Task)
@@ -70,7 +75,7 @@ class Answerer:
         results: dict[int, Any] = {
             place: one.task for place, one in enumerate(prepared) if not isinstance(one.task, Task)
         }
-        for serve, places in self._groups(tasks):
+        for serve, places in self._groups(tasks, locks):
             served = self._guarded(serve, [prepared[place].task for place in places])
             results |= dict(zip(places, served, strict=True))
         return [self._encode(one.request, results[place]) for place, one in enumerate(prepared)]
@@ -89,12 +94,12 @@ class Answerer:
             return self._fault(error, request)
 
     def _groups(
-        self, tasks: Sequence[tuple[int, Task]]
+        self, tasks: Sequence[tuple[int, Task]], locks: LockBound | None
     ) -> Iterable[tuple[Callable[[Sequence[Task]], Sequence[Any]], list[int]]]:
         """All changes together, in their order; reads by action."""
         changes = [place for place, task in tasks if task.handler.changes]
         if changes:
-            yield self._change, changes
+            yield partial(self._change, locks=locks), changes
         reads: dict[str, list[int]] = {}
         for place, task in tasks:
             if not task.handler.changes:
@@ -115,8 +120,8 @@ class Answerer:
                 return [error if known else self._fault(error, tasks[0].ask.request)]
             return [self._guarded(serve, [task])[0] for task in tasks]
 
-    def _change(self, tasks: Sequence[Task]) -> Sequence[Any]:
-        results = carry_out(tasks, self._patience)
+    def _change(self, tasks: Sequence[Task], locks: LockBound | None) -> Sequence[Any]:
+        results = carry_out(tasks, self._patience, locks)
         for task, result in zip(tasks, results, strict=True):
             if isinstance(result, Changed):
                 self._cache.forget(result.memory_ids)

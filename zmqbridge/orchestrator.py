@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from datetime import datetime
+from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -13,6 +14,7 @@ import zmq
 from django.db import connection
 from django.utils import timezone
 
+from memories.locks import LockBound
 from memories.services.orchestrators import note_orchestrator
 from zmqbridge import VERSION
 from zmqbridge.accesses import Accesses
@@ -43,6 +45,7 @@ _LAST_SECONDS = 0.1
 # Of the grace period: refusals of what waits for a database that is away, and the last rows.
 _REFUSAL_SHARE = 0.2
 _GOODBYE_SHARE = 0.1
+_LOCK_SECONDS = 2.0  # that a write waits for rows which a bulk change holds, here or elsewhere
 _READ_BATCH = 128
 _SEARCH_BATCH = 1  # a quick search does not wait for the reply of a slow one
 _HEAVY_BATCH = 1
@@ -219,9 +222,8 @@ class Orchestrator:
                 workers=workers,
                 capacity=config.lane_capacity,
                 batch=batch,
-                answer=self._answerer.answer,
                 deliver=self._server.deliver,
-                **options,
+                **{"answer": self._answerer.answer} | options,
             )
 
         def writing(name: LaneName, **options: Any) -> Lane:
@@ -230,7 +232,8 @@ class Orchestrator:
             prepare = self._answerer.prepare
             return lane(name, 1, config.write_batch, prepare=prepare, **options)
 
-        writes = writing(LaneName.WRITES)
+        locks = LockBound(_LOCK_SECONDS)
+        writes = writing(LaneName.WRITES, answer=partial(self._answerer.answer, locks=locks))
         return {
             LaneName.WRITES: writes,
             LaneName.BULK: writing(LaneName.BULK, behind=writes),

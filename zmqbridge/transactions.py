@@ -15,6 +15,7 @@ import msgspec
 from django.db import DatabaseError, transaction
 
 from memories.errors import MemoriesError, StorageFailed, ValidationFailed
+from memories.locks import LockBound
 from memories.services.requests import KeyedRequest, answers_before, keep_answers
 from memories.services.sessions import forget_owners
 from zmqbridge.handlers import Ask, Changed, Handler
@@ -28,6 +29,7 @@ MAX_REPEATS = 5
 _DATA = ("22", "54")  # what a value of the payload is to blame for
 _KEY_TAKEN = "23505"
 _REPEATABLE = ("40001", "40P01")
+_HELD = "55P03"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -39,7 +41,9 @@ class Task(msgspec.Struct, frozen=True):
     key: bytes = b""
 
 
-def carry_out(tasks: Sequence[Task], patience: Patience) -> list[Any]:
+def carry_out(
+    tasks: Sequence[Task], patience: Patience, locks: LockBound | None = None
+) -> list[Any]:
     """A result or an error for each task; what succeeded is committed when this returns."""
     careful = False
     in_doubt = False
@@ -47,7 +51,11 @@ def carry_out(tasks: Sequence[Task], patience: Patience) -> list[Any]:
         alone = not careful and _is_one_statement(tasks)
         finished = False
         try:
+            if locks:
+                locks.bound()
             with nullcontext() if alone else transaction.atomic():
+                if locks and careful:
+                    locks.shorten()
                 # Creates touch nothing that exists: there is nothing to cut into runs.
                 results = _serve_group(tasks) if alone else _serve_runs(tasks, careful)
                 finished = True
@@ -156,6 +164,10 @@ def _refused(error: DatabaseError) -> MemoriesError:
     logger.info("The database refused a change: %s", error)
     if sqlstate_of(error).startswith(_DATA):
         return ValidationFailed("payload", "The database cannot keep a value of this payload.")
+    if sqlstate_of(error) == _HELD:
+        return StorageFailed(
+            "Another change holds this memory and takes long; nothing of the request was stored."
+        )
     return StorageFailed()
 
 

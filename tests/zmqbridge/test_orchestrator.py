@@ -51,6 +51,28 @@ def test_a_change_is_seen_by_every_later_request(start):
     assert peer.ask("stats")["data"]["cache"]["hits"] > 0
 
 
+def test_a_memory_that_somebody_holds_for_long_holds_up_nobody_else(start, monkeypatch):
+    monkeypatch.setattr("zmqbridge.orchestrator._LOCK_SECONDS", 0.3)
+    (_, one), (_, two) = start(), start()
+    held, free = (one.ask("create", create(text))["data"]["memory_id"] for text in ("a", "b"))
+    with other_connection() as other, other.transaction():
+        other.execute("SELECT 1 FROM memory_entries WHERE id = %s FOR UPDATE", [held])
+        one.send("update", {"memory_id": held, "priority": 9}, request_id="held")
+        one.send("update", {"memory_id": free, "priority": 9}, request_id="free")
+        one.send("create", create("c"), request_id="new")
+        replies = {reply["request_id"]: reply for reply in (one.receive() for _ in range(3))}
+        assert [replies[name]["status"] for name in ("held", "free", "new")] == [
+            "error",
+            "success",
+            "success",
+        ]
+        assert replies["held"]["error"]["code"] == "storage_error"
+        assert "nothing of the request was stored" in replies["held"]["error"]["message"]
+    changed = {"memory_id": held, "priority": 9}
+    assert one.ask("update", changed, request_id="held")["status"] == "success"
+    assert two.ask("read", {"memory_id": free})["data"]["priority"] == 9
+
+
 def test_a_change_elsewhere_is_heard(start):
     (_, one), (_, two) = start(), start()
     named = {"memory_id": one.ask("create", create("old"))["data"]["memory_id"]}
