@@ -24,7 +24,7 @@ from memories.services.search.ranking import (
     names_speaker,
     scale_of,
 )
-from memories.services.search.vectors import SAMPLE_SIZE, Sample, no_sample
+from memories.services.search.vectors import SAMPLE_SIZE, centred_cosines, usual_of
 
 _FACTS = np.dtype(
     [
@@ -88,8 +88,8 @@ class Neighbours:
 def expected_bytes(memories: int, dimension: int) -> int:
     """About what the index of an owner of so many will take."""
     places = max(memories + memories // 8, _FIRST_CAPACITY)
-    vectors = (places + min(memories, SAMPLE_SIZE)) * dimension * _NUMBER_BYTES
-    return vectors + places * _FACTS.itemsize + memories * (_ID_BYTES + _WORDS_BYTES)
+    of_place = dimension * _NUMBER_BYTES + _FACTS.itemsize
+    return places * of_place + memories * (_ID_BYTES + _WORDS_BYTES)
 
 
 class OwnerIndex:
@@ -114,7 +114,7 @@ class OwnerIndex:
         self._postings: dict[str, array[int]] = {}
         self._sampled = np.zeros(0, np.int64)
         self._dots_with_mean = np.zeros(0, np.float32)
-        self.sample = no_sample(dimension)
+        self._mean = np.zeros(dimension, np.float32)  # of the sampled vectors
         self.neighbours = Neighbours(np.zeros(0, np.int64), np.zeros(0, np.int64))
         self.size_bytes = self._measure()
 
@@ -151,8 +151,8 @@ class OwnerIndex:
         dots = _dots(self._vectors[: self._count], query)
         scores: Floats = dots.copy()
         if centred:
-            usual, deviation = self.sample.spread(query)
-            cosines = self.sample.centred_cosines(query, dots, self._dots_with_mean)
+            cosines = centred_cosines(self._mean, query, dots, self._dots_with_mean)
+            usual, deviation = usual_of(cosines[self._sampled])
             scores = (cosines - usual) / deviation
         scores[~self.facts["alive"]] = _WORST_SCORE
         return Compared(dots, scores)
@@ -260,17 +260,16 @@ class OwnerIndex:
         known = len(self._dots_with_mean)
         if not np.array_equal(sampled, self._sampled):
             self._sampled, known = sampled, 0
-            vectors = self._vectors[sampled]
-            mean = vectors.mean(axis=0) if len(sampled) else np.zeros(self.dimension, np.float32)
-            self.sample = Sample(vectors, mean)
-        new = _dots(self._vectors[known : self._count], self.sample.mean)
+            self._mean = np.zeros(self.dimension, np.float32)
+            if len(sampled):
+                self._mean = self._vectors[sampled].mean(axis=0)
+        new = _dots(self._vectors[known : self._count], self._mean)
         self._dots_with_mean = np.concatenate([self._dots_with_mean[:known], new])
 
     def _measure(self) -> int:
         postings = sum(len(places) * places.itemsize for places in self._postings.values())
         return (
             self._vectors.nbytes
-            + self.sample.vectors.nbytes
             + self._facts.nbytes
             + len(self.ids) * _ID_BYTES
             + len(self._postings) * _WORD_BYTES

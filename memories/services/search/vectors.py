@@ -31,22 +31,33 @@ class Sample:
     mean: Vectors
 
     def centred_cosines(self, query: Vectors, dots: Vectors, dots_with_mean: Vectors) -> Vectors:
-        """Cosines after the mean is taken off both sides, from the dot products of unit vectors
-        with the query and with the mean; each of shape (m,)."""
-        mean_square = float(self.mean @ self.mean)
-        query_with_mean = float(query @ self.mean)
-        above = dots - dots_with_mean - query_with_mean + mean_square
-        below = np.sqrt(np.maximum(1 - 2 * dots_with_mean + mean_square, 1e-9))
-        below *= max(1 - 2 * query_with_mean + mean_square, 1e-9) ** 0.5
-        cosines: Vectors = above / below
-        return cosines
+        return centred_cosines(self.mean, query, dots, dots_with_mean)
 
     def spread(self, query: Vectors) -> tuple[float, float]:
         """Mean and standard deviation of the sample's centred cosines with the query."""
-        if len(self.vectors) < 2:
-            return 0.0, 1.0
-        cosines = self.centred_cosines(query, self.vectors @ query, self.vectors @ self.mean)
-        return float(cosines.mean()), float(cosines.std()) or 1.0
+        dots, dots_with_mean = self.vectors @ query, self.vectors @ self.mean
+        return usual_of(self.centred_cosines(query, dots, dots_with_mean))
+
+
+def centred_cosines(
+    mean: Vectors, query: Vectors, dots: Vectors, dots_with_mean: Vectors
+) -> Vectors:
+    """Cosines after the mean is taken off both sides, from the dot products of unit vectors with
+    the query and with the mean; each of shape (m,)."""
+    mean_square = float(mean @ mean)
+    query_with_mean = float(query @ mean)
+    above = dots - dots_with_mean - query_with_mean + mean_square
+    below = np.sqrt(np.maximum(1 - 2 * dots_with_mean + mean_square, 1e-9))
+    below *= max(1 - 2 * query_with_mean + mean_square, 1e-9) ** 0.5
+    cosines: Vectors = above / below
+    return cosines
+
+
+def usual_of(cosines: Vectors) -> tuple[float, float]:
+    """Their mean and standard deviation; of fewer than two, those that change nothing."""
+    if len(cosines) < 2:
+        return 0.0, 1.0
+    return float(cosines.mean()), float(cosines.std()) or 1.0
 
 
 def no_sample(dimension: int) -> Sample:
