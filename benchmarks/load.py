@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import django
@@ -60,6 +60,17 @@ class Speaker:
     user_id: str
     sessions: Sequence[str]
 
+    def says(self, ordinal: int, memories: int) -> "Said":
+        """One memory of so many, which its sessions share in their order."""
+        return Said(self.owner_id, self.sessions[ordinal * len(self.sessions) // memories])
+
+
+class Said(NamedTuple):
+    """Of which owner and session a memory is."""
+
+    owner_id: UUID
+    session_id: str
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -78,23 +89,25 @@ def large_user(number: int) -> str:
 def load(rows: int, owners: int, large: Sequence[int], *, tagged: bool = False) -> None:
     """Add `rows` memories spread evenly over `owners`, and as many as `large` says of one owner
     more, each."""
-    everyone = [_speaker(user_of(number), rows // owners) for number in range(owners)]
-    of_rows = [everyone[number % owners] for number in range(rows)]
+    each = -(-rows // owners)
+    everyone = [_speaker(user_of(number), each) for number in range(min(owners, rows))]
+    said = [everyone[number % owners].says(number // owners, each) for number in range(rows)]
     for number, count in enumerate(large):
-        of_rows += [_speaker(large_user(number), count)] * count
-    if not of_rows:
+        speaker = _speaker(large_user(number), count)
+        everyone.append(speaker)
+        said += [speaker.says(ordinal, count) for ordinal in range(count)]
+    if not said:
         return
-    _store_sessions({speaker.user_id: speaker for speaker in of_rows}.values())
+    _store_sessions(everyone)
     model = _active_model()
-    with _indexes_built_after(len(of_rows), model):
+    with _indexes_built_after(len(said), model):
 
         def store_chunk(start: int) -> None:
-            speakers = of_rows[start : start + _CHUNK_ROWS]
-            made = _store_rows(speakers, start, len(of_rows), tagged=tagged)
+            made = _store_rows(said[start : start + _CHUNK_ROWS], start, len(said), tagged=tagged)
             if model:
                 _store_vectors(made, model, start)
 
-        _for_all(range(0, len(of_rows), _CHUNK_ROWS), store_chunk)
+        _for_all(range(0, len(said), _CHUNK_ROWS), store_chunk)
     for table in ("sessions", "memory_entries", "embeddings"):
         _run(f"VACUUM (ANALYZE) {table}")
 
@@ -134,27 +147,27 @@ def _store_sessions(speakers: Iterable[Speaker]) -> None:
 
 
 def _store_rows(
-    speakers: Sequence[Speaker], start: int, total: int, *, tagged: bool
+    said: Sequence[Said], start: int, total: int, *, tagged: bool
 ) -> list[tuple[UUID, str]]:
     """Returns owner and id of each row. `start`: how many of `total` came before."""
     talk = Talk(seed=start)
-    more_tags = share_tags(len(speakers), start) if tagged else repeat([])
+    more_tags = share_tags(len(said), start) if tagged else repeat([])
     since = datetime.now(UTC) - _YEAR
     made = []
     with connection.cursor() as cursor:
         cursor.execute(_STAGE_SQL)
         with cursor.copy("COPY bench_stage FROM STDIN") as copy:
             # Not strict: without shares, there is no end of empty lists.
-            for number, (speaker, tags) in enumerate(zip(speakers, more_tags, strict=False), start):
+            for number, (of, tags) in enumerate(zip(said, more_tags, strict=False), start):
                 memory = talk.memory()
                 content = msgspec.json.encode(memory["content"]).decode()
-                an_id = ids.memory_id(speaker.owner_id, secrets.token_bytes(16))
-                made.append((speaker.owner_id, an_id))
+                an_id = ids.memory_id(of.owner_id, secrets.token_bytes(16))
+                made.append((of.owner_id, an_id))
                 copy.write_row(
                     (
                         an_id,
-                        speaker.owner_id,
-                        speaker.sessions[number * len(speaker.sessions) // total],
+                        of.owner_id,
+                        of.session_id,
                         memory["memory_type"],
                         content,
                         len(content),

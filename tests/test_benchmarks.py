@@ -13,11 +13,12 @@ import numpy as np
 import psycopg
 import pytest
 import zmq
+from django.db.models import Count
 
 from benchmarks import filtered_recall, growth, ranking_lab, retrieval
 from benchmarks.driver import Timed, closed_loop, open_loop
 from benchmarks.figures import Figure, figure_of
-from benchmarks.load import LARGE_USER, load, share_tags, unit_vectors
+from benchmarks.load import LARGE_USER, load, share_tags, unit_vectors, user_of
 from benchmarks.markdown import growth_table
 from benchmarks.processes import cpu_seconds, cpu_seconds_of_threads, nearest, sampling
 from benchmarks.report import beyond_guard, failures
@@ -31,7 +32,7 @@ from benchmarks.targets import TARGETS, Target
 from benchmarks.workload import Requests
 from memories import ids
 from memories.changes import rows
-from memories.models import Embedding, EmbeddingTask, MemoryEntry
+from memories.models import Embedding, EmbeddingTask, MemoryEntry, Session
 from memories.services.embedding.models import drop_index, serving
 from memories.services.filters import Filter, Scope
 from memories.services.search.find import Query, SearchType, search_memories
@@ -186,6 +187,15 @@ def test_the_loader_stores_memories_that_are_found_like_any_other(indexed):
     query = Query(text, Filter(Scope.USER, owner_id=owner), SearchType.KEYWORD)
     [found] = search_memories([query])
     assert msgspec.json.decode(found.results[0].content)["text"] == text
+
+
+def test_each_session_of_a_loaded_owner_has_its_part(indexed):
+    load(rows=150, owners=1, large=[200])
+    for user, memories, sessions in ((LARGE_USER, 200, 4), (user_of(0), 150, 3)):
+        of_user = MemoryEntry.objects.filter(owner_id=ids.owner_of_user(user))
+        counts = of_user.values("session_id").annotate(count=Count("id"))
+        assert [each["count"] for each in counts] == [memories // sessions] * sessions
+        assert Session.objects.filter(user_id=user).count() == sessions
 
 
 def test_tags_of_the_loader_have_their_shares():
