@@ -62,9 +62,11 @@ class MemoryEntry(OwnedModel):
             ),
         ]
         indexes = [
-            # batch_read, summarize and counts of a session, newest first
+            # batch_read, summarize and counts of a session, newest first. The owner, whom a session
+            # has but one of, is in it for the planner: where it takes sessions and owners for
+            # equally many, it would read all of the owner's memories for a page of a session.
             models.Index(
-                fields=["session", "-created_at", "id"],
+                fields=["session", "owner_id", "-created_at", "id"],
                 name="memories_of_session",
                 condition=Q(deleted_at=None),
             ),

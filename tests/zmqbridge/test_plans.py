@@ -29,6 +29,7 @@ TABLES = (
     "relationships",
 )
 WHOLE_TABLE = re.compile(rf"Seq Scan on ({'|'.join(TABLES)})\b")
+PAGE_OF_SESSION = re.compile(r"using memories_of_session .*\n\s+Index Cond: .*owner_id")
 ENOUGH_FOR_A_GENERIC_PLAN = 12
 
 # Each with its number, for generate_series: believable sizes, many owners, statistics.
@@ -154,3 +155,17 @@ def test_a_missing_index_would_be_seen(wire, known, plans):
         rows(f"DROP INDEX {name}")
     faults = [action for action, plan in plans_of(wire, known, plans) if WHOLE_TABLE.search(plan)]
     assert "batch_read" in faults
+
+
+def test_a_page_of_a_session_is_found_by_its_index_alone(wire, known, plans):
+    """By the owner in it too: else the planner may take an index of the owner's for as good, and
+    reads all that a large owner has."""
+    newest = request("batch_read", {"filter": {"limit": 5}}, session_id=known[0])
+    seen = []
+    for _ in range(ENOUGH_FOR_A_GENERIC_PLAN):
+        plans.clear()
+        [reply] = wire.answer([newest])
+        assert len(reply["data"]["memories"]) == 5
+        rows("SELECT 1")
+        seen += [plan for plan in plans if "memory_entries" in plan]
+    assert seen and all(PAGE_OF_SESSION.search(plan) for plan in seen)
