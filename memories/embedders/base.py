@@ -46,11 +46,6 @@ class Embedder(Protocol):
         """The same for what is searched with; a query beyond the window is cut, not embedded in
         parts, so that no query can cost many times another."""
 
-    def count_tokens(self, text: str) -> int: ...
-
-    def split(self, text: str) -> list[str]:
-        """The parts, each within the model's window, that `embed_documents` would embed."""
-
     def close(self) -> None:
         """Ends waits and frees connections; the embedder is not used after it."""
 

@@ -40,9 +40,6 @@ class E5Embedder:
         queries = [first_part(text, _MAX_TOKENS, estimated_spans) for text in texts]
         return unit_rows(self._engine.query(queries))
 
-    def count_tokens(self, text: str) -> int:
-        return len(estimated_spans(text))
-
     def split(self, text: str) -> list[str]:
         return split_text(text, _MAX_TOKENS, estimated_spans, self._max_parts)
 

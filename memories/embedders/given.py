@@ -29,11 +29,5 @@ class GivenEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         return self.embed_documents(texts)
 
-    def count_tokens(self, text: str) -> int:
-        return 0
-
-    def split(self, text: str) -> list[str]:
-        return [text]
-
     def close(self) -> None:
         pass

@@ -34,12 +34,6 @@ class HashingEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         return self.embed_documents(texts)
 
-    def count_tokens(self, text: str) -> int:
-        return len(_WORD.findall(text))
-
-    def split(self, text: str) -> list[str]:
-        return [text]
-
     def close(self) -> None:
         pass
 

@@ -59,9 +59,6 @@ class MiniLmEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         return self._embed([first_part(text, _CONTENT_TOKENS, self._token_spans) for text in texts])
 
-    def count_tokens(self, text: str) -> int:
-        return len(self._token_spans(text))
-
     def split(self, text: str) -> list[str]:
         return split_text(text, _CONTENT_TOKENS, self._token_spans, self._max_parts)
 

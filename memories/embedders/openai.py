@@ -67,9 +67,6 @@ class OpenAiEmbedder:
         queries = [first_part(text, self._options.max_tokens, estimated_spans) for text in texts]
         return self._embed(queries, self._options.query_prefix, deadline)
 
-    def count_tokens(self, text: str) -> int:
-        return len(estimated_spans(text))
-
     def split(self, text: str) -> list[str]:
         return split_text(text, self._options.max_tokens, estimated_spans, self._max_parts)
 
