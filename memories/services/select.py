@@ -26,8 +26,6 @@ from memories.services.results import (
     within,
 )
 
-SORT_FIELDS = ("created_at", "updated_at", "priority", "expires_at")
-
 
 @dataclass(frozen=True, slots=True)
 class Selection:
