@@ -7,7 +7,7 @@ from memories.services.context import ContextAsk, build_context
 from memories.services.filters import Filter, Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.sessions import NewSession, open_sessions, owners_of_sessions
-from memories.text import count_tokens
+from memories.text.tokens import count_tokens
 from tests.factories import database_now, set_expiry, store
 
 pytestmark = pytest.mark.django_db

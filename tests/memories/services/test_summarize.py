@@ -16,7 +16,8 @@ from memories.services.filters import Filter, Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.sessions import owners_of_sessions
 from memories.services.summarize import summarize_memories
-from memories.text import Turn, summarize_turns
+from memories.text.summary import summarize_turns
+from memories.text.turns import Turn
 from tests.embedders import embed_all
 from tests.factories import SESSION, store
 from tests.memories.embedders.endpoint import Endpoint, body, drop, hang, status, trickle

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001 (texts in many scripts)
 """Days of made-up households, as `speaker: text` lines, and what a summary of each must hold."""
 
-from memories.text import Turn
+from memories.text.turns import Turn
 
 ENGLISH = """Anna: Good morning!
 Assistant: Good morning, Anna! How can I help you today?

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memories.text import cut_text
-from memories.text.cutting import split_at_words
+from memories.text.cutting import cut_text, split_at_words
 
 TEXT = "I went home. Then I saw Dr. Smith who said that everything is fine."
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"

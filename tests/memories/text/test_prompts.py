@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memories.text import count_tokens
 from memories.text.prompts import CONVERSATION, RECALLED, Remembered, write_prompt
+from memories.text.tokens import count_tokens
 
 DAY = datetime(2026, 9, 3, 12, tzinfo=UTC)
 LONG = "It rained all day. " * 200

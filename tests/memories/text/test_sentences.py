@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memories.text import split_sentences
+from memories.text.sentences import split_sentences
 
 CASES = {
     "title": "Dr. Smith paid 3.50 dollars. | He left.",

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memories.text import Turn, split_sentences, summarize_turns
-from memories.text.turns import MAX_CHARACTERS
+from memories.text.sentences import split_sentences
+from memories.text.summary import summarize_turns
+from memories.text.turns import MAX_CHARACTERS, Turn
 from tests.memories.text.conversations import ENGLISH, EXPECTATIONS, MEETING, read_turns
 
 ODD_TEXTS = [

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memories.text import count_tokens
+from memories.text.tokens import count_tokens
 
 # The true counts: cl100k, which is the dearer, by bpe-openai 0.1.4.
 TRUE_COUNTS = {
