@@ -15,7 +15,7 @@ import msgspec
 import zmq
 
 from zmqbridge.accesses import Accesses
-from zmqbridge.answer import unknown_action, wire_error
+from zmqbridge.answer import unknown_action
 from zmqbridge.binding import bind, bind_once_free
 from zmqbridge.cache import ReadCache
 from zmqbridge.clock import ReceiptClock
@@ -274,7 +274,7 @@ class Server:
             f"Too many requests wait in the lane of {name}; try again.",
             retry_after=self._config.retry_after_seconds,
         )
-        return encode_error(request.action, request.request_id, wire_error(refusal))
+        return encode_error(request.action, request.request_id, refusal)
 
     def _choose_lane(self, request: Request) -> LaneName:
         handler = HANDLERS[request.action]
