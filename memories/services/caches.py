@@ -1,5 +1,6 @@
 """What this process remembers of owners. Forgotten when one may have been erased elsewhere."""
 
+from memories.services.search.lacking import forget_lacking
 from memories.services.search.owner_indexes import forget_indexes
 from memories.services.search.statistics import forget_statistics
 from memories.services.search.vectors import forget_samples
@@ -11,3 +12,4 @@ def forget_everything() -> None:
     forget_samples()
     forget_indexes()
     forget_statistics()
+    forget_lacking()
