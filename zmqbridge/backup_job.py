@@ -1,7 +1,7 @@
-"""The backup job: runs `manage.py backup` when it is due, as a process of its own. Called by jobs.
+"""The backup job: runs `manage.py backup` when it is due, as a process of its own.
 
-What is due is told by the database alone: a backup that was missed is made up for, and of several
-orchestrators the one that holds the job's lock makes it.
+Called by jobs and `manage.py run_backups`. What is due is told by the database alone: a backup that
+was missed is made up for, and of several orchestrators the one that holds the job's lock makes it.
 """
 
 import logging

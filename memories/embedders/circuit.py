@@ -1,6 +1,6 @@
 """Stops calling a model that keeps failing, so that nobody waits for it in vain.
 
-Used by the OpenAI-compatible embedder, and for queries by every one.
+Used for endpoints that speak OpenAI's interface, and for the queries of every embedder.
 """
 
 import threading

@@ -1,1 +1,1 @@
-"""An owner's data as files: written, and brought back. Called by commands."""
+"""An owner's data as files: written, and brought back. Called by commands and admin."""

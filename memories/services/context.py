@@ -1,5 +1,5 @@
 """Text for a prompt from what is stored: the session's latest turns, and what a query recalls from
-the owner's past. Called by handlers."""
+the owner's past. Called by handlers and admin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

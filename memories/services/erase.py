@@ -1,7 +1,7 @@
 """Erase an owner: everything, everywhere, with a proof that holds nothing of it.
 
-Called by `manage.py erase_owner`. Readers and writers go on meanwhile. What an assistant says to
-one of the owner's sessions later begins a new life there.
+Called by `manage.py erase_owner` and admin. Readers and writers go on meanwhile. What an assistant
+says to one of the owner's sessions later begins a new life there.
 """
 
 import secrets

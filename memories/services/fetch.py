@@ -1,4 +1,4 @@
-"""Read memories by id. Called by handlers, context and admin."""
+"""Read memories by id. Called by handlers and search."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

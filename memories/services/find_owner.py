@@ -1,4 +1,4 @@
-"""Whose data a person means: a user's, or that of a session without a user. Called by commands."""
+"""Whose data a person means: a user's, or that of a session without a user."""
 
 from dataclasses import dataclass
 from uuid import UUID

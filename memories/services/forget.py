@@ -1,4 +1,4 @@
-"""Delete softly: by id and by filter. Called by handlers, the expiry job and admin."""
+"""Delete softly: by id and by filter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""What the admin's home page tells of the database: by estimates and by counts with a limit, so
-that it costs the same at any size."""
+"""What the admin's home page, the doctor and the metrics tell of the database: by estimates and by
+counts with a limit, so that it costs the same at any size."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""User profiles: what an assistant knows of a user for good. Called by handlers."""
+"""User profiles: what an assistant knows of a user for good."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

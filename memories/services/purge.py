@@ -1,7 +1,7 @@
 """Removes for good what no promise needs any more, in batches that are short transactions.
 
-Called by the purge job and `manage.py purge`. The law: nothing goes that can still be restored.
-What was deleted can be for the grace period, and keeps its revisions meanwhile.
+Called by clearing. The law: nothing goes that can still be restored. What was deleted can be for
+the grace period, and keeps its revisions meanwhile.
 """
 
 from collections import Counter

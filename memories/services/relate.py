@@ -1,4 +1,4 @@
-"""Ties between memories: tie, untie, and follow them. Called by handlers."""
+"""Ties between memories: tie, untie, and follow them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Bring back what was deleted or has expired. Called by handlers and admin."""
+"""Bring back what was deleted or has expired."""
 
 from collections.abc import Sequence
 from datetime import datetime

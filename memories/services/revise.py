@@ -1,4 +1,4 @@
-"""Change memories that exist: `update`. Called by handlers and admin."""
+"""Change memories that exist: `update`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Counts of what is stored, quick at any size. Called by handlers and admin."""
+"""Counts of what is stored, quick at any size. Called by handlers."""
 
 from memories.changes import rows
 from memories.services.embedding.filling import count_tasks

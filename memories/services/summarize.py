@@ -1,4 +1,4 @@
-"""A summary of a session's memories: `summarize`. Called by handlers.
+"""A summary of a session's memories: `summarize`. Called by handlers and admin.
 
 A chat model writes it where one is set up and answers; else it is made of their own sentences.
 """

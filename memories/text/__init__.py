@@ -1,2 +1,2 @@
 """Work on plain text: sentences, summaries, cutting, counting tokens. Knows neither Django nor SQL;
-services and handlers call it."""
+services call it."""

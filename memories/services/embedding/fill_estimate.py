@@ -1,6 +1,6 @@
 """How far embedding models are filled, told at once: counted where there is little, else estimated.
 
-Called by the admin; the command and the switch count with `filling.progress_of`.
+Called by the admin and the doctor; the command and the switch count with `filling.progress_of`.
 """
 
 from dataclasses import dataclass

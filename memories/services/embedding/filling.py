@@ -1,7 +1,4 @@
-"""How far an embedding model is filled, what could not be embedded, and giving a model up.
-
-Called by the command `embedding_models`, and for its counts by stats.
-"""
+"""How far an embedding model is filled, what could not be embedded, and giving a model up."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

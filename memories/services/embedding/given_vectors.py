@@ -1,4 +1,4 @@
-"""Vectors that clients send with what they store. Called by handlers."""
+"""Vectors that clients send with what they store. Called by handlers and store."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
