@@ -35,7 +35,8 @@ from memories.changes import rows
 from memories.models import Embedding, EmbeddingTask, MemoryEntry, Session
 from memories.services.embedding.models import drop_index, serving
 from memories.services.filters import Filter, Scope
-from memories.services.search.find import Query, SearchType, search_memories
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchType
 from memories.services.search.ranking import Candidates, scale_of
 from memories.services.search.weights import Weights
 from zmqbridge.client import Client

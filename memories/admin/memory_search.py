@@ -26,7 +26,8 @@ from memories.services.embedding.models import serving
 from memories.services.filters import Filter, Scope
 from memories.services.owners import names_of
 from memories.services.search.explain import Passage, explain_matches
-from memories.services.search.find import Query, SearchMetadata, search_memories
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchMetadata
 
 SHOWN = 100
 

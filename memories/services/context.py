@@ -17,7 +17,8 @@ from memories.services.filters import (
     filter_json,
 )
 from memories.services.results import MEMORY_COLUMN_COUNT, MEMORY_COLUMNS, Memory, memory_of, within
-from memories.services.search.find import Query, SearchMetadata, search_memories
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchMetadata
 from memories.text.prompts import Remembered, write_prompt
 from memories.text.tokens import count_tokens
 

@@ -12,7 +12,8 @@ from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
 from memories.services import backups, fetch, history, select, stats, summarize
 from memories.services.filters import Filter, Scope
 from memories.services.results import Page
-from memories.services.search import find
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchResults, SearchType
 from zmqbridge import payloads
 from zmqbridge.handlers.base import (
     About,
@@ -87,12 +88,12 @@ def _serve_batch_read(items: Sequence[_Naming | select.Selection]) -> list[Page]
     ]
 
 
-def _prepare_search(ask: Ask) -> find.Query:
+def _prepare_search(ask: Ask) -> Query:
     payload: payloads.SearchPayload = ask.payload
     filters = payload.filters or payloads.SearchFilters()
-    way = find.SearchType(payload.search_type or "hybrid")
+    way = SearchType(payload.search_type or "hybrid")
     # A session without a user is its own owner, so scope `user` is right for it as well.
-    return find.Query(
+    return Query(
         text=payload.query,
         filter=filter_of(ask, filters, Scope.USER, "payload.filters"),
         search_type=way,
@@ -100,7 +101,7 @@ def _prepare_search(ask: Ask) -> find.Query:
         min_similarity=filters.min_similarity or 0.0,
         vector=None if payload.query_embedding is None else tuple(payload.query_embedding),
         # Who embeds by himself is told what is nearest to his vector, in his own space.
-        centred=payload.query_embedding is None or way is not find.SearchType.SEMANTIC,
+        centred=payload.query_embedding is None or way is not SearchType.SEMANTIC,
         deadline=_deadline(ask.request, payload.deadline_ms),
         max_bytes=MAX_PAGE_BYTES,
     )
@@ -126,15 +127,15 @@ def _choose_search_lane(request: Request) -> LaneName:
     if len(request.payload) > _LONG_BYTES:
         return LaneName.SEARCH
     try:
-        by_words = _decode_way(request.payload).search_type == find.SearchType.KEYWORD
+        by_words = _decode_way(request.payload).search_type == SearchType.KEYWORD
     except (ValueError, RecursionError):
         return LaneName.SEARCH  # which says what is wrong with it
     return LaneName.WORDS if by_words else LaneName.SEARCH
 
 
-def _serve_search(queries: Sequence[find.Query]) -> list[find.SearchResults | MemoriesError]:
+def _serve_search(queries: Sequence[Query]) -> list[SearchResults | MemoriesError]:
     filters = with_owners([query.filter for query in queries])
-    return find.search_memories(
+    return search_memories(
         [replace(query, filter=filter_) for query, filter_ in zip(queries, filters, strict=True)]
     )
 
@@ -176,7 +177,7 @@ def _about_page(_: Ask, page: Page) -> About:
     return About([memory.memory_id for memory in page.memories])
 
 
-def _about_results(_: Ask, results: find.SearchResults) -> About:
+def _about_results(_: Ask, results: SearchResults) -> About:
     return About([memory.memory_id for memory in results.results])
 
 

@@ -3,85 +3,37 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 import msgspec
 import numpy as np
 from django.conf import settings
 
 from memories.deadlines import OutOfTime, ending_by
-from memories.embedders.base import check_vector
 from memories.embedders.errors import EmbeddingError
 from memories.errors import MemoriesError, SearchFailed, ValidationFailed
 from memories.services.embedding.models import Serving, name_of, serving
 from memories.services.fetch import fetch_memories
-from memories.services.filters import Filter
-from memories.services.results import Memory, within
+from memories.services.results import within
 from memories.services.search.ask import Ask
 from memories.services.search.candidates import compare, find_candidates, to_rank
-from memories.services.search.lexical import (
-    MAX_QUERY_CHARACTERS,
-    LexicalQuery,
-    find_by_words,
-    read_query,
-)
+from memories.services.search.lexical import LexicalQuery, find_by_words, read_query
 from memories.services.search.owner_search import search_owner
 from memories.services.search.pending import embed_pending
-from memories.services.search.query_vectors import AwaitVector, begin_vectors
+from memories.services.search.query import (
+    RESERVE_SECONDS,
+    Found,
+    Query,
+    SearchMetadata,
+    SearchResults,
+    SearchType,
+)
+from memories.services.search.query_vectors import AwaitVector, begin_vectors, to_embed
 from memories.services.search.ranking import SIMILARITY_PLACES, Best, Wish, judge, prepare
 
 logger = logging.getLogger(__name__)
 
-# Of a deadline, what is kept for sending the answer.
-_RESERVE_SECONDS = 0.01
 # A search whose deadline is over already may still look for its words so long.
 _LEAST_SECONDS = 0.05
-
-
-class SearchType(StrEnum):
-    SEMANTIC = "semantic"
-    KEYWORD = "keyword"
-    HYBRID = "hybrid"
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """`vector`: given by a client that embeds by itself. `deadline` (monotonic): what the vector
-    arm has not found by then, it need not find, and where nothing is found the search has failed.
-    `centred`: vectors are compared without what all of the owner's have in common."""
-
-    text: str
-    filter: Filter
-    search_type: SearchType = SearchType.HYBRID
-    limit: int = 5
-    min_similarity: float = 0.0
-    vector: tuple[float, ...] | None = None
-    centred: bool = True
-    deadline: float | None = None
-    max_bytes: int = 15 << 20
-
-
-class Found(Memory, frozen=True, kw_only=True):
-    similarity_score: float
-
-
-class SearchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`search_type` is the one that really ran; `partial`: an arm took no part; `pending`:
-    memories that could not be waited for until they have a vector."""
-
-    search_type: SearchType
-    embedding_model: str | None
-    query_embedding_dimension: int | None
-    partial: bool | msgspec.UnsetType = msgspec.UNSET
-    pending: int | msgspec.UnsetType = msgspec.UNSET
-    has_more: bool | msgspec.UnsetType = msgspec.UNSET
-
-
-class SearchResults(msgspec.Struct, frozen=True):
-    results: list[Found]
-    total_count: int
-    search_metadata: SearchMetadata
 
 
 def search_memories(queries: Sequence[Query]) -> list[SearchResults | MemoriesError]:
@@ -91,7 +43,7 @@ def search_memories(queries: Sequence[Query]) -> list[SearchResults | MemoriesEr
     vectors: Sequence[AwaitVector | MemoriesError | None]
     try:
         current = serving()
-        vectors = _begin_vectors(current, queries)
+        vectors = begin_vectors(current, queries)
     except EmbeddingError as error:
         vectors = [SearchFailed(str(error))] * len(queries)
     return [_search(query, current, vector) for query, vector in zip(queries, vectors, strict=True)]
@@ -133,7 +85,7 @@ def _with_vector(
             return _by_meaning(query, current, vector, pending)
         pending.wait()
         made = vector()  # waited for before a transaction is open
-        with ending_by(query.deadline - _RESERVE_SECONDS):
+        with ending_by(query.deadline - RESERVE_SECONDS):
             return _by_meaning(query, current, lambda: made, pending)
     except EmbeddingError as error:
         logger.warning("A query could not be embedded: %s", error)
@@ -164,7 +116,7 @@ class _Pending:
         deadline = self._query.deadline
         if deadline is not None:
             now = time.monotonic()
-            deadline = now + max(0.0, deadline - _RESERVE_SECONDS - now) / 2
+            deadline = now + max(0.0, deadline - RESERVE_SECONDS - now) / 2
         self.count = embed_pending(self._query.filter, self._current, deadline)
 
 
@@ -202,7 +154,7 @@ def _ask(query: Query, current: Serving, vector: AwaitVector) -> Ask:
     hybrid = query.search_type is SearchType.HYBRID
     parts = read_query(query.text) if hybrid else LexicalQuery("", "")
     return Ask(
-        text=_to_embed(query),
+        text=to_embed(query),
         words=parts.words,
         must=parts.must,
         await_vector=vector,
@@ -239,7 +191,7 @@ def _by_words(query: Query, *, partial: bool) -> SearchResults:
     if query.deadline is None:
         return _find_by_words(query, partial=partial)
     least = time.monotonic() + _LEAST_SECONDS
-    with ending_by(max(query.deadline - _RESERVE_SECONDS, least)):
+    with ending_by(max(query.deadline - RESERVE_SECONDS, least)):
         return _find_by_words(query, partial=partial)
 
 
@@ -263,48 +215,3 @@ def _read(best: Sequence[tuple[str, float]]) -> list[Found]:
         for an_id, similarity in best
         if an_id in memories
     ]
-
-
-def _begin_vectors(
-    current: Serving | None, queries: Sequence[Query]
-) -> list[AwaitVector | MemoriesError | None]:
-    """Of each query that wants one; those without a deadline in one model call."""
-    vectors: list[AwaitVector | MemoriesError | None] = [None] * len(queries)
-    if current is None:
-        return vectors
-    patient = []
-    for place, query in enumerate(queries):
-        if query.search_type is SearchType.KEYWORD:
-            continue
-        if query.vector is not None:
-            vectors[place] = _given(query.vector, current.embedder.dimension)
-        elif query.deadline is not None:
-            [vectors[place]] = _begin(current, [query], query.deadline - _RESERVE_SECONDS)
-        else:
-            patient.append(place)
-    if patient:
-        begun = _begin(current, [queries[place] for place in patient], None)
-        for place, vector in zip(patient, begun, strict=True):
-            vectors[place] = vector
-    return vectors
-
-
-def _begin(
-    current: Serving, queries: Sequence[Query], deadline: float | None
-) -> Sequence[AwaitVector | MemoriesError]:
-    try:
-        return begin_vectors(current.embedder, [_to_embed(query) for query in queries], deadline)
-    except EmbeddingError as error:
-        return [SearchFailed(str(error))] * len(queries)
-
-
-def _to_embed(query: Query) -> str:
-    return query.text[:MAX_QUERY_CHARACTERS]
-
-
-def _given(values: Sequence[float], dimension: int) -> AwaitVector | MemoriesError:
-    try:
-        vector = check_vector(values, dimension)
-    except ValueError as error:
-        return ValidationFailed("payload.query_embedding", f"{error}.")
-    return lambda: vector

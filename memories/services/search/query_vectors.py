@@ -10,11 +10,15 @@ from typing import TypeAlias
 
 from django.conf import settings
 
-from memories.embedders.base import Embedder, Vectors, check_shape
+from memories.embedders.base import Embedder, Vectors, check_shape, check_vector
 from memories.embedders.circuit import Circuit
 from memories.embedders.errors import EmbedderUnavailable, EmbeddingError
+from memories.errors import MemoriesError, SearchFailed, ValidationFailed
 from memories.services.embedding.embedder_use import Kind, noting_use
 from memories.services.embedding.model_threads import in_model_thread
+from memories.services.embedding.models import Serving
+from memories.services.search.lexical import MAX_QUERY_CHARACTERS
+from memories.services.search.query import RESERVE_SECONDS, Query, SearchType
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,55 @@ _circuits: dict[str, Circuit] = {}
 
 
 def begin_vectors(
+    current: Serving | None, queries: Sequence[Query]
+) -> list[AwaitVector | MemoriesError | None]:
+    """Of each query that wants one; those without a deadline in one model call."""
+    vectors: list[AwaitVector | MemoriesError | None] = [None] * len(queries)
+    if current is None:
+        return vectors
+    patient = []
+    for place, query in enumerate(queries):
+        if query.search_type is SearchType.KEYWORD:
+            continue
+        if query.vector is not None:
+            vectors[place] = _given(query.vector, current.embedder.dimension)
+        elif query.deadline is not None:
+            [vectors[place]] = _begin(current, [query], query.deadline - RESERVE_SECONDS)
+        else:
+            patient.append(place)
+    if patient:
+        begun = _begin(current, [queries[place] for place in patient], None)
+        for place, vector in zip(patient, begun, strict=True):
+            vectors[place] = vector
+    return vectors
+
+
+def to_embed(query: Query) -> str:
+    return query.text[:MAX_QUERY_CHARACTERS]
+
+
+def forget_hangs() -> None:
+    _circuits.clear()
+
+
+def _begin(
+    current: Serving, queries: Sequence[Query], deadline: float | None
+) -> Sequence[AwaitVector | MemoriesError]:
+    try:
+        return _call_model(current.embedder, [to_embed(query) for query in queries], deadline)
+    except EmbeddingError as error:
+        return [SearchFailed(str(error))] * len(queries)
+
+
+def _given(values: Sequence[float], dimension: int) -> AwaitVector | MemoriesError:
+    try:
+        vector = check_vector(values, dimension)
+    except ValueError as error:
+        return ValidationFailed("payload.query_embedding", f"{error}.")
+    return lambda: vector
+
+
+def _call_model(
     embedder: Embedder, texts: Sequence[str], deadline: float | None
 ) -> list[AwaitVector]:
     """One for each text, all of one model call. They raise EmbeddingError, also where the call is
@@ -53,10 +106,6 @@ def begin_vectors(
         return vector
 
     return [partial(wait, place) for place in range(len(texts))]
-
-
-def forget_hangs() -> None:
-    _circuits.clear()
 
 
 def _embed(embedder: Embedder, texts: Sequence[str]) -> Vectors:

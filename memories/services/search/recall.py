@@ -13,7 +13,8 @@ from memories.errors import MemoriesError
 from memories.services.embedding.models import Serving
 from memories.services.embedding.tasks import vector_text
 from memories.services.filters import FILTER_COLUMNS, Filter, Scope, conditions_sql, filter_json
-from memories.services.search.find import Query, SearchType, search_memories
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchType
 from memories.services.search.vectors import sample_of
 
 CUT = 10

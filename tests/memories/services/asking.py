@@ -2,7 +2,8 @@
 
 from memories.embedders.errors import EmbedderUnavailable
 from memories.services.filters import Filter, Scope
-from memories.services.search.find import Query, SearchType, search_memories
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchType
 from memories.services.sessions import owners_of_sessions
 from tests.factories import SESSION
 

@@ -8,7 +8,7 @@ import pytest
 
 from memories.errors import SearchFailed, ValidationFailed
 from memories.services.embedding import models as embedding_models
-from memories.services.search.find import SearchType
+from memories.services.search.query import SearchType
 from tests.embedders import TrialEmbedder, embed_all, serve_by, stored_model
 from tests.factories import other_connection, store
 from tests.memories.services.asking import ask, fail, found, ids

@@ -15,7 +15,8 @@ from memories.services.embedding.models import index_name
 from memories.services.filters import Filter, Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.search import candidates
-from memories.services.search.find import Query, SearchType, search_memories
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchType
 from memories.services.sessions import NewSession, open_sessions, owners_of_sessions
 from memories.services.store import store_memories
 from tests.embedders import TrialEmbedder, serve_by

@@ -18,7 +18,8 @@ from memories.services.filters import Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.restore import restore_memories
 from memories.services.revise import Revision, revise_memories
-from memories.services.search.find import Query, SearchType, search_memories
+from memories.services.search.find import search_memories
+from memories.services.search.query import Query, SearchType
 from memories.services.sessions import NewSession, open_sessions
 from memories.services.store import store_memories
 from tests.embedders import embed_all, serve_by

@@ -14,7 +14,7 @@ from memories.services.forget import Deletion, forget_memories
 from memories.services.restore import restore_memories
 from memories.services.revise import Revision, revise_memories
 from memories.services.search import owner_indexes
-from memories.services.search.find import SearchType
+from memories.services.search.query import SearchType
 from memories.services.sessions import NewSession, open_sessions
 from memories.services.store import store_memories
 from tests.embedders import TrialEmbedder, embed_all, serve_by
