@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 
 from memories.admin.orchestrators import those_alive
 from memories.admin.sessions import LONG_OPEN
-from memories.models import EmbeddingModel, Orchestrator
+from memories.models import Orchestrator
 from memories.services.backups import see_backups
+from memories.services.embedding.models import active_model
 from memories.services.imports import count_unread
 from memories.services.overview import (
     MOST_COUNTED,
@@ -150,7 +151,7 @@ def _database() -> Check:
 
 
 def _embedder(queue: Queue) -> Check:
-    model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    model = active_model()
     url = reverse("memories:models")
     if model is None:
         detail = _("Nothing is found by its meaning; words still are.")

@@ -13,7 +13,6 @@ from memories.checks import (
     version_problems,
 )
 from memories.doctor.findings import Finding, broken, told, warning, well
-from memories.models import EmbeddingModel
 from memories.services.clocks import (
     HARMFUL_SKEW_SECONDS,
     NOTICED_SKEW_SECONDS,
@@ -21,6 +20,7 @@ from memories.services.clocks import (
     describe_skew,
     measure_skew,
 )
+from memories.services.embedding.models import active_model
 from memories.services.embedding.vector_index import wants_index
 from memories.services.indexes import invalid_indexes, missing_indexes
 from memories.services.overview import look_at_database
@@ -96,7 +96,7 @@ def look_at_indexes() -> Iterator[Finding]:
             f"The index {name} is missing: some queries read whole tables.",
             "Make it again: `python manage.py tune_postgres` shows the statement.",
         )
-    model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    model = active_model()
     if model and wants_index(model):
         yield warning(
             f"The vectors of {model.name} have no valid HNSW index yet, and are many.",

@@ -14,6 +14,7 @@ from memories.models import EmbeddingModel
 from memories.services.backups import BackupSeen, see_backups, this_host
 from memories.services.clocks import NOTICED_SKEW_SECONDS, SKEW_ADVICE, describe_skew
 from memories.services.embedding.fill_estimate import look_at_fill
+from memories.services.embedding.models import active_model
 from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
 from memories.services.overview import look_at_queue
 
@@ -44,7 +45,7 @@ def look_at_embeddings() -> Iterator[Finding]:
     if settings.EMBEDDER == "none":
         yield well("EMBEDDER is none: what is found is found by its words.")
         return
-    active = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    active = active_model()
     if active is None:
         yield warning(
             "No embedding model is active: nothing is found by its meaning.",

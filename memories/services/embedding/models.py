@@ -99,6 +99,11 @@ _serving: tuple[float, Serving | None] | None = None
 _made_here: tuple[float, dict[int, Embedder]] | None = None
 
 
+def active_model() -> EmbeddingModel | None:
+    """The one that searches are served by, whether or not this process can load it."""
+    return EmbeddingModel.objects.filter(state=State.ACTIVE).first()
+
+
 def serving() -> Serving | None:
     """What answers searches by meaning now, or None where nothing does, or EMBEDDER is none.
 
@@ -248,7 +253,7 @@ def has_index(model_id: int) -> bool:
 def _look() -> Serving | None:
     if settings.EMBEDDER == "none":
         return None
-    active = EmbeddingModel.objects.filter(state=State.ACTIVE).first()
+    active = active_model()
     return Serving(active.id, embedder_of(active)) if active else None
 
 
@@ -282,7 +287,7 @@ def embedder_of(model: EmbeddingModel) -> Embedder:
 
 
 def _set_up() -> list[str]:
-    active = EmbeddingModel.objects.filter(state=State.ACTIVE).first()
+    active = active_model()
     if settings.EMBEDDER == "none":
         return [_SWITCHED_OFF.format(model=active)] if active else []
     if active is None:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from memories.changes import rows
 from memories.models import EmbeddingModel
-from memories.services.embedding.models import has_index, index_vectors
+from memories.services.embedding.models import active_model, has_index, index_vectors
 from memories.services.search.candidates import EXACT_UP_TO
 
 _LOCK = 0x766563  # advisory; of whoever builds an index
@@ -39,7 +39,7 @@ class IndexBuild:
 
     def build_where_wanted(self) -> None:
         """The active model's, unless another process is at it."""
-        model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+        model = active_model()
         if model and wants_index(model):
             self._build_alone(model)
 

@@ -5,8 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from memories.changes import ALIVE, rows
-from memories.models import EmbeddingModel
-from memories.services.embedding.models import has_index
+from memories.services.embedding.models import active_model, has_index
 from memories.services.search.candidates import EXACT_UP_TO
 
 # Of an owner with a small share of all vectors, the index passes many that are others'.
@@ -29,7 +28,7 @@ def nearest_to(owner_id: UUID, memory_id: str, limit: int) -> list[tuple[str, fl
     """Ids of live memories with their similarity, from 0 to 1, best first; none where the memory
     has no vector. Up to EXACT_UP_TO vectors of the owner are compared one by one; of more the
     model's index answers, and None is returned while there is none."""
-    model = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    model = active_model()
     if model is None:
         return []
     as_indexed = ""
