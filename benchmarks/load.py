@@ -276,8 +276,7 @@ def _field(name: str, kind: str) -> list[tuple[str, str]]:
 def _indexes_built_after(rows: int, model: Model | None) -> Iterator[None]:
     """Drop the plain indexes of memory_entries, and that of the vectors, and build them once all
     rows are there."""
-    from memories.services.embedding.models import drop_index
-    from memories.services.embedding.vector_index import _LOCK
+    from memories.services.embedding.vector_index import LOCK, drop_index
 
     found = []
     if rows >= _REBUILD_ROWS:
@@ -285,7 +284,7 @@ def _indexes_built_after(rows: int, model: Model | None) -> Iterator[None]:
             "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
             " WHERE indrelid = 'memory_entries'::regclass AND NOT indisunique"
         )
-        _run("SELECT pg_advisory_lock(%s)", [_LOCK])  # else an orchestrator would build it now
+        _run("SELECT pg_advisory_lock(%s)", [LOCK])  # else an orchestrator would build it now
         if model:
             drop_index(model.id)
     for name, _ in found:
@@ -304,8 +303,7 @@ def _index_vectors() -> None:
     """Where an orchestrator would, with as much memory as the whole graph takes: built on disk,
     it takes ten times as long."""
     from memories.models import EmbeddingModel
-    from memories.services.embedding.models import index_vectors
-    from memories.services.embedding.vector_index import wants_index
+    from memories.services.embedding.vector_index import index_vectors, wants_index
 
     model = EmbeddingModel.objects.get(state="active")
     if wants_index(model):

@@ -33,7 +33,8 @@ from benchmarks.workload import Requests
 from memories import ids
 from memories.changes import rows
 from memories.models import Embedding, EmbeddingTask, MemoryEntry, Session
-from memories.services.embedding.models import drop_index, serving
+from memories.services.embedding.models import serving
+from memories.services.embedding.vector_index import drop_index
 from memories.services.filters import Filter, Scope
 from memories.services.search.find import search_memories
 from memories.services.search.query import Query, SearchType

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from memories.models import AgentState, EmbeddingModel, Erasure, Orchestrator, Session
-from memories.services.embedding.models import has_index
+from memories.services.embedding.vector_index import has_index
 from memories.services.proofs import ProofFile
 from memories.services.sessions import owners_of_opened_sessions
 from memories.services.store import store_memories

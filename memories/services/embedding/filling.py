@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from memories.changes import rows
 from memories.models import EmbeddingModel
-from memories.services.embedding.models import drop_index
 from memories.services.embedding.tasks import MAX_ATTEMPTS
+from memories.services.embedding.vector_index import drop_index
 
 State = EmbeddingModel.State
 

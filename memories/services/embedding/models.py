@@ -1,7 +1,7 @@
 """Embedding models: which one serves searches, and the embedder that goes with each.
 
 Several can live at once: a new one is filled while the old one serves, then switched in one
-transaction. Called by search, the embedding job and the command `embedding_models`.
+transaction.
 """
 
 import logging
@@ -215,39 +215,6 @@ def fill_model(model: EmbeddingModel, after_id: str, limit: int) -> Queued:
         {"after": after_id, "limit": limit, "model": model.id},
     )
     return Queued(found[0][0] or "", found[0][1])
-
-
-def index_name(model_id: int) -> str:
-    return f"embeddings_by_model_{model_id}"
-
-
-def index_vectors(model: EmbeddingModel) -> None:
-    """Build the model's HNSW index, while everything goes on. Outside of any transaction."""
-    name = index_name(model.id)
-    invalid = rows(
-        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid", [name]
-    )
-    if invalid:  # a build that was cut short leaves one behind
-        rows(f"DROP INDEX CONCURRENTLY {name}")
-    rows(
-        f"""
-        CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON embeddings
-        USING hnsw ((embedding::halfvec({model.dimension})) halfvec_ip_ops)
-        WHERE model_id = {model.id}"""
-    )
-
-
-def drop_index(model_id: int) -> None:
-    rows(f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(model_id)}")
-
-
-def has_index(model_id: int) -> bool:
-    return bool(
-        rows(
-            "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid",
-            [index_name(model_id)],
-        )
-    )
 
 
 def _look() -> Serving | None:

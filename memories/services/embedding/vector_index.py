@@ -1,7 +1,6 @@
-"""When a model gets its HNSW index: once it has more vectors than are compared one by one.
+"""A model's HNSW index: built once it has more vectors than are compared one by one.
 
 An index makes each new vector several times dearer, so that small installations go without.
-Called by the index job and the command `embedding_models`.
 """
 
 from threading import Event, Lock
@@ -11,10 +10,11 @@ from django.db import connection
 
 from memories.changes import rows
 from memories.models import EmbeddingModel
-from memories.services.embedding.models import active_model, has_index, index_vectors
-from memories.services.search.candidates import EXACT_UP_TO
+from memories.services.embedding.models import active_model
 
-_LOCK = 0x766563  # advisory; of whoever builds an index
+# Up to so many vectors are compared one by one, exactly; beyond, the HNSW index answers.
+EXACT_UP_TO = 30_000
+LOCK = 0x766563  # advisory; of whoever builds an index
 _PAUSE_SECONDS = 0.5
 
 
@@ -27,6 +27,39 @@ def wants_index(model: EmbeddingModel) -> bool:
         [model.id, EXACT_UP_TO + 1],
     )
     return bool(count > EXACT_UP_TO) and not has_index(model.id)
+
+
+def index_name(model_id: int) -> str:
+    return f"embeddings_by_model_{model_id}"
+
+
+def index_vectors(model: EmbeddingModel) -> None:
+    """Build the model's HNSW index, while everything goes on. Outside of any transaction."""
+    name = index_name(model.id)
+    invalid = rows(
+        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid", [name]
+    )
+    if invalid:  # a build that was cut short leaves one behind
+        rows(f"DROP INDEX CONCURRENTLY {name}")
+    rows(
+        f"""
+        CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON embeddings
+        USING hnsw ((embedding::halfvec({model.dimension})) halfvec_ip_ops)
+        WHERE model_id = {model.id}"""
+    )
+
+
+def drop_index(model_id: int) -> None:
+    rows(f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(model_id)}")
+
+
+def has_index(model_id: int) -> bool:
+    return bool(
+        rows(
+            "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid",
+            [index_name(model_id)],
+        )
+    )
 
 
 class IndexBuild:
@@ -58,7 +91,7 @@ class IndexBuild:
                 self._building.cancel_safe(timeout=1)
 
     def _build_alone(self, model: EmbeddingModel) -> bool:
-        [(mine,)] = rows("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        [(mine,)] = rows("SELECT pg_try_advisory_lock(%s)", [LOCK])
         if not mine:
             return False
         try:
@@ -70,5 +103,5 @@ class IndexBuild:
             with self._lock:
                 self._building = None
             if connection.is_usable():
-                rows("SELECT pg_advisory_unlock(%s)", [_LOCK])
+                rows("SELECT pg_advisory_unlock(%s)", [LOCK])
         return True

@@ -15,7 +15,7 @@ import numpy as np
 from django.db import transaction
 
 from memories.changes import rows, rows_planned_anew
-from memories.services.embedding.models import has_index
+from memories.services.embedding.vector_index import EXACT_UP_TO, has_index
 from memories.services.search.ask import ASKS, CREATED_US, FILTER_CTE, Ask
 from memories.services.search.lexical import lexemes_cte, lexical_ctes
 from memories.services.search.ranking import (
@@ -30,8 +30,6 @@ from memories.services.search.ranking import (
 
 # Up to so many memories every one is ranked: as quick as choosing, and it finds more.
 ALL_UP_TO = 1_000
-# Up to so many vectors are compared one by one, exactly; beyond, the HNSW index answers.
-EXACT_UP_TO = 30_000
 # Chosen by each arm. A few are spare, since an expired memory may still be among them.
 ARM_SIZE = 100
 _SPARE = 28

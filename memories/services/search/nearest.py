@@ -5,8 +5,8 @@ from uuid import UUID
 from django.db import transaction
 
 from memories.changes import ALIVE, rows
-from memories.services.embedding.models import active_model, has_index
-from memories.services.search.candidates import EXACT_UP_TO
+from memories.services.embedding.models import active_model
+from memories.services.embedding.vector_index import EXACT_UP_TO, has_index
 
 # Of an owner with a small share of all vectors, the index passes many that are others'.
 _SCANNED_TUPLES = 20_000

@@ -19,8 +19,8 @@ from django.db import DatabaseError, connection
 from memories.changes import rows
 from memories.deadlines import limit_statement
 from memories.services.embedding.model_threads import in_model_thread
+from memories.services.embedding.vector_index import EXACT_UP_TO
 from memories.services.search.ask import ASKS, CREATED_US, Ask
-from memories.services.search.candidates import EXACT_UP_TO
 from memories.services.search.owner_index import Entry, Mark, OwnerIndex, expected_bytes
 from memories.services.search.vectors import read_vector
 

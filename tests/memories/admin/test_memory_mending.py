@@ -10,7 +10,7 @@ from django.utils import timezone
 from memories.errors import MemoriesError
 from memories.ids import owner_in
 from memories.models import EmbeddingModel, MemoryEntry, Relationship, Revision
-from memories.services.embedding.models import drop_index, index_vectors
+from memories.services.embedding.vector_index import drop_index, index_vectors
 from memories.services.revise import Revision as Change
 from memories.services.revise import revise_memories
 from memories.services.search import nearest

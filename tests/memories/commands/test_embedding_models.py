@@ -12,8 +12,9 @@ from memories.embedders.given import GivenEmbedder
 from memories.management.commands import embedding_models as command
 from memories.models import Embedding, EmbeddingModel, EmbeddingTask, Orchestrator
 from memories.services.embedding import fill_run
-from memories.services.embedding.models import has_index, serving
+from memories.services.embedding.models import serving
 from memories.services.embedding.tasks import MAX_ATTEMPTS, embed_tasks
+from memories.services.embedding.vector_index import has_index
 from memories.services.store import store_memories
 from tests.embedders import TrialEmbedder, embed_all, stored_model
 from tests.factories import new_memory, run_together, store, wait_until

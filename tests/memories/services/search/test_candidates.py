@@ -11,7 +11,7 @@ from memories.changes import rows
 from memories.embedders.base import unit_rows
 from memories.models import EmbeddingModel, MemoryEntry
 from memories.services.embedding.given_vectors import GivenVector
-from memories.services.embedding.models import index_name
+from memories.services.embedding.vector_index import index_name
 from memories.services.filters import Filter, Scope
 from memories.services.forget import Deletion, forget_memories
 from memories.services.search import candidates
