@@ -278,7 +278,7 @@ class TestBulkChanges:
         assert running.lanes[LaneName.BULK].offered == 1
 
     def test_come_as_large_batches_that_nothing_waits_for(self, run, connect, monkeypatch):
-        monkeypatch.setattr("zmqbridge.handlers.writing._LARGE_BATCH_BYTES", 1000)
+        monkeypatch.setattr("zmqbridge.handlers.creating._LARGE_BATCH_BYTES", 1000)
         running = run()
         peer = connect(running.endpoint)
         running.open.clear()

@@ -1,10 +1,11 @@
 """Action -> handler: what each action of the protocol asks of the core, a few lines each."""
 
-from zmqbridge.handlers import context, keeping, reading, relating, sessions, writing
+from zmqbridge.handlers import context, creating, keeping, reading, relating, sessions, writing
 from zmqbridge.handlers.base import Ask, Changed, Handler, LaneName
 
 HANDLERS: dict[str, Handler] = (
-    writing.HANDLERS
+    creating.HANDLERS
+    | writing.HANDLERS
     | reading.HANDLERS
     | sessions.HANDLERS
     | relating.HANDLERS
