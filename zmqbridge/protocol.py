@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from zmqbridge.nul import path_of_nul
 from zmqbridge.readable import is_object, readable
 
 VERSION = "1.1"
@@ -82,7 +83,6 @@ _WHITE_SPACE = b" \t\r\n"
 _TRACEPARENT_BYTES = 57  # with the quotes
 _NULLS = (b"", b"null")
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
-_Place = tuple["_Place | None", str]  # a step in a value, after the steps that lead there
 _LACKING = re.compile(r"Object (?:missing required|contains unknown) field `(?P<field>.*?)`")
 
 
@@ -141,10 +141,8 @@ def explain(error: msgspec.ValidationError, root: str) -> tuple[str, str]:
 
 
 def refuse_nul(raw: bytes, root: str) -> None:
-    """PostgreSQL keeps no U+0000; in valid JSON it can only stand as an escape."""
-    if b"\\u0000" not in raw:
-        return
-    if path := _path_of_nul(_keep_digits(raw), root):
+    """PostgreSQL keeps no U+0000."""
+    if path := path_of_nul(raw, root):
         raise WireError(Code.VALIDATION_ERROR, f"U+0000 cannot be stored: {path}", field=path)
 
 
@@ -278,30 +276,3 @@ def _check_envelope(envelope: _Envelope) -> None:
 
 def _refuse(field: str, rule: str) -> Any:
     raise WireError(Code.INVALID_REQUEST, f"{field} is missing or wrong: it {rule}.", field=field)
-
-
-def _path_of_nul(value: Any, root: str) -> str:
-    """The path of a text with U+0000, or "" where there is none.
-
-    The client chooses how deep and wide the value is: no recursion, and no path but the one asked.
-    """
-    waiting: list[tuple[_Place, Any]] = [((None, root), value)]
-    while waiting:
-        place, value = waiting.pop()
-        if isinstance(value, str) and "\x00" in value:
-            return _path(place)
-        if isinstance(value, dict):
-            if any("\x00" in key for key in value):
-                return _path(place)
-            waiting += [((place, f".{key}"), member) for key, member in value.items()]
-        elif isinstance(value, list):
-            waiting += [((place, f"[{index}]"), member) for index, member in enumerate(value)]
-    return ""
-
-
-def _path(place: "_Place | None") -> str:
-    steps = []
-    while place:
-        place, step = place
-        steps.append(step)
-    return "".join(reversed(steps))
