@@ -38,7 +38,7 @@ class InspectionAdmin(ModelAdmin):
     list_fields: tuple[str, ...] = ()
     json_fields: tuple[str, ...] = ()
 
-    actions: tuple[str, ...] = ()
+    actions: tuple[str | Callable[..., None], ...] = ()
     list_per_page = 50
     list_filter_submit = True
     list_fullwidth = True

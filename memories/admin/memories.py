@@ -1,6 +1,5 @@
 """Memories: the list with what is deleted or expired on request, the page, and the form."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,13 +16,14 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanWidget
 
 from memories.admin.expressions import beginning
 from memories.admin.finding import of_memory
-from memories.admin.inspection import ACTION_LIMIT, InspectionAdmin, chosen, shown_json
+from memories.admin.inspection import InspectionAdmin, shown_json
+from memories.admin.memory_actions import delete_softly, restore
 from memories.admin.memory_filters import FILTERS, TIMES, state_asked_for
 from memories.admin.memory_form import MemoryForm, uneditable_fields
 from memories.admin.memory_mending import Mend, delete_or_restore, restore_version
@@ -31,11 +31,7 @@ from memories.admin.memory_panels import panels_of
 from memories.admin.memory_search import Hit, MemoryList, load_embedder, search
 from memories.admin.rendering import excerpt, isolated, link, list_link, moment, passage
 from memories.errors import MemoriesError
-from memories.ids import new_operation_id
 from memories.models import MemoryEntry, Session
-from memories.services.forget import Deletion, forget_memories
-from memories.services.owners import names_of
-from memories.services.restore import restore_memories
 
 _HAS_EXPIRED = Case(
     When(expires_at__lte=Now(), then=Value(True)),
@@ -72,7 +68,7 @@ class MemoryEntryAdmin(InspectionAdmin):
     search_help_text = _("Words, a question, or the id of a memory")
     change_form_outer_before_template = "memories/memory_top.html"
     change_form_outer_after_template = "memories/memory_panels.html"
-    actions = ("delete_softly", "restore")
+    actions = (delete_softly, restore)
     fieldsets: Any = (
         (None, {"fields": ("memory_type", "content_json", "tags_json", "priority", "read_at")}),
         (
@@ -211,52 +207,6 @@ class MemoryEntryAdmin(InspectionAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.revise(request.user.get_username())
 
-    @admin.action(
-        description=_("Delete selected memories (they can be restored)"), permissions=["change"]
-    )
-    def delete_softly(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        at, by = timezone.now(), request.user.get_username()
-        if memory_ids := self._chosen(request, queryset):
-            deletions = [Deletion(an_id, at, by) for an_id in memory_ids]
-            results = forget_memories(deletions, _operation_of(memory_ids))
-            count = self._log(request, memory_ids, results, "Deleted")
-            told = ngettext(
-                "%(count)s memory is deleted; the state Deleted shows it.",
-                "%(count)s memories are deleted; the state Deleted shows them.",
-                count,
-            )
-            self._say(request, told, count)
-
-    @admin.action(description=_("Restore selected memories"), permissions=["change"])
-    def restore(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        if memory_ids := self._chosen(request, queryset):
-            results = restore_memories(memory_ids, timezone.now(), request.user.get_username())
-            count = self._log(request, memory_ids, results, "Restored")
-            told = ngettext(
-                "%(count)s memory is alive again.", "%(count)s memories are alive again.", count
-            )
-            self._say(request, told, count)
-
-    def _chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
-        memory_ids = chosen(queryset)
-        if len(memory_ids) <= ACTION_LIMIT:
-            return memory_ids
-        told = gettext("An action takes up to %(count)s memories; nothing was done.")
-        self.message_user(request, told % {"count": f"{ACTION_LIMIT:,}"}, messages.ERROR)
-        return []
-
-    def _log(
-        self, request: HttpRequest, memory_ids: list[str], results: Sequence[Any], what: str
-    ) -> int:
-        """Returns how many it was done to."""
-        told = zip(memory_ids, results, strict=True)
-        done = [an_id for an_id, result in told if not isinstance(result, MemoriesError)]
-        self.log_changes(request, done, what)
-        return len(done)
-
-    def _say(self, request: HttpRequest, told: str, count: int) -> None:
-        self.message_user(request, told % {"count": f"{count:,}"}, messages.SUCCESS)
-
     # What is shown
 
     def render_change_form(
@@ -325,11 +275,3 @@ class MemoryEntryAdmin(InspectionAdmin):
     @admin.display
     def read_at(self, memory: Any) -> str:
         return "-"
-
-
-def _operation_of(memory_ids: Sequence[str]) -> str:
-    """By which the trash brings several back together; one alone needs none."""
-    if len(memory_ids) < 2:
-        return ""
-    owners = {name.owner_id for name in names_of(memory_ids).values()}
-    return new_operation_id(owners.pop() if len(owners) == 1 else None)

@@ -58,7 +58,7 @@ def test_django_s_own_delete_is_nowhere(admin_client):
 
 
 def test_an_action_on_too_many_does_nothing(admin_client, monkeypatch):
-    monkeypatch.setattr("memories.admin.memories.ACTION_LIMIT", 1)
+    monkeypatch.setattr("memories.admin.memory_actions.ACTION_LIMIT", 1)
     monkeypatch.setattr(inspection, "ACTION_LIMIT", 1)
     chosen = [store(), store()]
     assert "nothing was done" in act(admin_client, "memoryentry", "delete_softly", chosen)
