@@ -25,16 +25,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.load import (
-    LARGE_USER,
-    TAG_KINDS,
-    TAGGED_PERCENT,
-    Vectors,
-    large_user,
-    unit_vectors,
-)
+from benchmarks.load import large_user
 from benchmarks.report import machine, write_json
 from benchmarks.serving import Served, end_what_was_started, serving
+from benchmarks.vectors import TAG_KINDS, TAGGED_PERCENT, Vectors, unit_vectors
+from benchmarks.workload import LARGE_USER
 from memories import ids
 from zmqbridge.client import Client
 

@@ -25,9 +25,9 @@ import django
 import msgspec
 import numpy as np
 from django.db import connection
-from numpy.typing import NDArray
 from rich.progress import track
 
+from benchmarks.vectors import share_tags, unit_vectors
 from benchmarks.workload import LARGE_USER, Talk
 from memories import ids
 
@@ -37,14 +37,7 @@ _SESSION_ROWS = 50  # memories of one session
 _SESSIONS_MOST = 20
 _REBUILD_ROWS = 50_000  # from so many on, indexes are dropped first and built after
 _INDEX_BYTES_MORE = 700  # what the HNSW index takes in memory for a vector, beside its numbers
-Vectors = NDArray[Any]  # a vector a row
 _YEAR = timedelta(days=365)
-_CENTRES = 256
-_NOISE = 0.9  # length of what is added to a centre, which has length 1
-# With `--tagged`, each memory has these tags by chance: what holds `spread-1` is 1 % of all, lying
-# anywhere; what holds `topic-1` is 1 % as well, around the same few centres.
-TAGGED_PERCENT = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
-TAG_KINDS = ("spread", "topic")
 
 _STAGE_SQL = """
 CREATE TEMPORARY TABLE IF NOT EXISTS bench_stage (id text, owner_id uuid, session_id text,
@@ -233,39 +226,6 @@ def _store_vectors(made: Sequence[tuple[UUID, str]], model: Model, seed: int) ->
             copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8))
             copy.write(records.tobytes())
             copy.write(b"\xff\xff")
-
-
-def unit_vectors(count: int, dimension: int, seed: int) -> Vectors:
-    """Around common centres, as the vectors of real texts are; the centres are always the same."""
-    centres = _scaled(np.random.default_rng(0).standard_normal((_CENTRES, dimension)))
-    chance = np.random.default_rng(seed + 1)
-    of_centre = chance.integers(_CENTRES, size=count)
-    noise = _scaled(chance.standard_normal((count, dimension))) * _NOISE
-    return _scaled(centres[of_centre] + noise).astype(np.float32)
-
-
-def share_tags(count: int, seed: int) -> list[list[str]]:
-    """For as many memories, whose vectors are of the same seed, the tags of `TAGGED_PERCENT`."""
-    of_centre = np.random.default_rng(seed + 1).integers(_CENTRES, size=count)
-    chance = np.random.default_rng([seed, 1])
-    places = {
-        "spread": chance.random(count),
-        "topic": (of_centre + chance.random(count)) / _CENTRES,
-    }
-    return [
-        [
-            f"{kind}-{percent:g}"
-            for kind in TAG_KINDS
-            for percent in TAGGED_PERCENT
-            if places[kind][number] < percent / 100
-        ]
-        for number in range(count)
-    ]
-
-
-def _scaled(vectors: Vectors) -> Vectors:
-    scaled: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return scaled
 
 
 def _field(name: str, kind: str) -> list[tuple[str, str]]:

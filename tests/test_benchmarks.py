@@ -18,7 +18,7 @@ from django.db.models import Count
 from benchmarks import filtered_recall, growth, ranking_lab, retrieval
 from benchmarks.driver import Timed, closed_loop, open_loop
 from benchmarks.figures import Figure, figure_of
-from benchmarks.load import LARGE_USER, load, share_tags, unit_vectors, user_of
+from benchmarks.load import load, user_of
 from benchmarks.markdown import growth_table
 from benchmarks.processes import cpu_seconds, cpu_seconds_of_threads, nearest, sampling
 from benchmarks.report import beyond_guard, failures
@@ -29,7 +29,8 @@ from benchmarks.scenarios.steady import growth_an_hour
 from benchmarks.serving import WITHOUT_EMBEDDING
 from benchmarks.serving import serving as serving_alone
 from benchmarks.targets import TARGETS, Target
-from benchmarks.workload import Requests
+from benchmarks.vectors import share_tags, unit_vectors
+from benchmarks.workload import LARGE_USER, Requests
 from memories import ids
 from memories.changes import rows
 from memories.models import Embedding, EmbeddingTask, MemoryEntry, Session

@@ -25,12 +25,12 @@ from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load import unit_vectors
 from benchmarks.report import machine, write_json
 from benchmarks.rivals import recalling
 from benchmarks.rivals.calling import RECALL, SCENARIOS
 from benchmarks.rivals.programs import OURS, RIVALS, Program, Rival, running
 from benchmarks.serving import ROOT, Served, end_what_was_started, serving
+from benchmarks.vectors import unit_vectors
 from benchmarks.workload import Talk
 
 DIMENSION = 384

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.load import Vectors
+from benchmarks.vectors import Vectors
 
 CUT = 10
 # The first three as in the facts that this repeats; the rest is one owner's.
