@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from memories.locks import LockBound
 from memories.services.orchestrators import note_orchestrator
-from zmqbridge import VERSION
+from memoryproject import VERSION
 from zmqbridge.accesses import Accesses
 from zmqbridge.answer import Answerer
 from zmqbridge.cache import ReadCache

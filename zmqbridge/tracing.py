@@ -9,7 +9,7 @@ import time
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from zmqbridge import VERSION
+from memoryproject import VERSION
 from zmqbridge.protocol import PINGS, Code
 from zmqbridge.routing import Reply
 

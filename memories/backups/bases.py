@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from django.apps import apps
 
 from memories.backups.archive import (
     BASE_PREFIX,
@@ -26,6 +25,7 @@ from memories.backups.dumping import last_words
 from memories.backups.errors import BackupError
 from memories.backups.server import Server, find_program
 from memories.backups.streams import sha256_of
+from memoryproject import VERSION
 from memoryproject.postgres.archiving import ClusterArchive, archive_of
 from memoryproject.postgres.files import flush_directory, flush_to_disk
 from memoryproject.postgres.locks import open_lock_file, try_to_lock_exclusively, unlock_and_close
@@ -125,7 +125,7 @@ def _describe(server: Server, partial: Path, started_at: datetime) -> BaseManife
         ).fetchall()
         version = connection.info.server_version // 10_000
     return BaseManifest(
-        product_version=apps.get_app_config("zmqbridge").module.VERSION,  # type: ignore[union-attr]
+        product_version=VERSION,
         postgres_version=version,
         migrations=migrations or [],
         started_at=started_at,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import psycopg
-from django.apps import apps
 from psycopg import sql
 
 from memories.backups.content import measure_content
@@ -21,6 +20,7 @@ from memories.backups.manifest import Manifest, encode_manifest, manifest_path
 from memories.backups.sealing import SUFFIX, seal
 from memories.backups.server import Server
 from memories.backups.streams import CountedWriter, Tell, forget_cached, sha256_of
+from memoryproject import VERSION
 from memoryproject.postgres.files import flush_directory, flush_to_disk
 
 PREFIX = "memories-"
@@ -157,7 +157,7 @@ def _describe(
     [(postgres,)] = connection.execute(sql.SQL("SHOW server_version")).fetchall()
     vector = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
     return Manifest(
-        product_version=apps.get_app_config("zmqbridge").module.VERSION,  # type: ignore[union-attr]
+        product_version=VERSION,
         database=server.database,
         postgres_version=postgres,
         pgvector_version=next((version for (version,) in vector), ""),

@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from memoryproject import VERSION
 from memoryproject.postgres.binaries import find_binaries
-from zmqbridge import VERSION
 
 from .databases import EmbeddedServer
 from .processes import Orchestrator
@@ -74,7 +74,7 @@ def fixture_of(version):
     """Its file, which is written once: it is what that release left, for good."""
     path = FIXTURES / f"schema-{version}.sql"
     if path.exists():
-        raise SystemExit(f"{path} is there: raise VERSION in zmqbridge/__init__.py before.")
+        raise SystemExit(f"{path} is there: raise VERSION in memoryproject/__init__.py before.")
     return path
 
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from memories.changes import rows
+from memoryproject import VERSION
 from memoryproject.postgres.tuning import Machine, advise
-from zmqbridge import VERSION
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

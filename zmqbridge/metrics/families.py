@@ -20,7 +20,7 @@ from memories.logs import LineHandler
 from memories.services.disks import Disk
 from memories.services.embedding.embedder_use import uses
 from memories.services.measures import Measures
-from zmqbridge import VERSION
+from memoryproject import VERSION
 from zmqbridge.accesses import Accesses
 from zmqbridge.cache import ReadCache
 from zmqbridge.handlers import LaneName
