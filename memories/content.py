@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from memories.errors import ValidationFailed
+from memories.ids import ID_MAX_CHARACTERS
 
 MAX_DEPTH = 64
 # A number is kept written out, 1e300 as 301 digits, and has to be read again: Python's json and
@@ -43,7 +44,7 @@ def read_content(raw: bytes, field: str = "payload.content") -> Content:
     if not value:
         raise ValidationFailed(field, "The content must be text or an object that is not empty.")
     agent = value.get("source_agent")
-    return Content(raw, agent if isinstance(agent, str) and len(agent) <= 64 else "")
+    return Content(raw, agent if isinstance(agent, str) and len(agent) <= ID_MAX_CHARACTERS else "")
 
 
 def read_object(raw: bytes, field: str) -> dict[str, Any]:

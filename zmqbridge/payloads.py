@@ -8,21 +8,29 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from memories.limits import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    RELATIONSHIP_TYPE_MAX_CHARACTERS,
+    TAG_MAX_CHARACTERS,
+    TAGS_MAX_COUNT,
+    TYPE_MAX_CHARACTERS,
+)
 from zmqbridge.protocol import ID_MAX_CHARACTERS
 
 MAX_TTL_SECONDS = 200_000_000_000  # some 6000 years: what a date of PostgreSQL and Python can hold
 
 Id = Annotated[str, Meta(min_length=1, max_length=ID_MAX_CHARACTERS)]
-MemoryType = Annotated[str, Meta(min_length=1, max_length=32)]
-Tag = Annotated[str, Meta(min_length=1, max_length=64)]
-Tags = Annotated[list[Tag], Meta(max_length=64)]
-Priority = Annotated[int, Meta(ge=1, le=10)]
+MemoryType = Annotated[str, Meta(min_length=1, max_length=TYPE_MAX_CHARACTERS)]
+Tag = Annotated[str, Meta(min_length=1, max_length=TAG_MAX_CHARACTERS)]
+Tags = Annotated[list[Tag], Meta(max_length=TAGS_MAX_COUNT)]
+Priority = Annotated[int, Meta(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
 Ttl = Annotated[int, Meta(gt=0, le=MAX_TTL_SECONDS)]
 Text = Annotated[str, Meta(max_length=100_000)]
 Vector = Annotated[list[float], Meta(max_length=16_000)]
 Scope = Literal["session", "user", "all"]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-RelationshipType = Annotated[str, Meta(min_length=1, max_length=64)]
+RelationshipType = Annotated[str, Meta(min_length=1, max_length=RELATIONSHIP_TYPE_MAX_CHARACTERS)]
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -133,7 +141,7 @@ class BulkDeleteFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     memory_type: MemoryType | None = None
     # Empty lists are refused: to take them as left out would delete more than was meant.
     memory_types: Annotated[list[MemoryType], Meta(min_length=1)] | None = None
-    tags: Annotated[list[Tag], Meta(min_length=1, max_length=64)] | None = None
+    tags: Annotated[list[Tag], Meta(min_length=1, max_length=TAGS_MAX_COUNT)] | None = None
     tags_match: Literal["any", "all"] | None = None
     older_than: str | None = None
     scope: Scope | None = None

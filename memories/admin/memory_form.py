@@ -23,11 +23,18 @@ from memories.admin.expressions import is_cut
 from memories.admin.rendering import moment
 from memories.content import Content, read_content
 from memories.errors import MemoriesError, ValidationFailed
+from memories.limits import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    TAG_MAX_CHARACTERS,
+    TAGS_MAX_COUNT,
+    TYPE_MAX_CHARACTERS,
+)
 from memories.models import MemoryEntry
 from memories.services.revise import Revision, revise_memories
 
-_Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-_Tags = Annotated[list[_Tag], msgspec.Meta(max_length=64)]
+_Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=TAG_MAX_CHARACTERS)]
+_Tags = Annotated[list[_Tag], msgspec.Meta(max_length=TAGS_MAX_COUNT)]
 
 # An escape of U+0000: its backslash is not itself escaped by one before it.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -52,7 +59,9 @@ class JsonTextField(forms.CharField):
 
 
 class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
-    memory_type = forms.CharField(max_length=32, strip=False, widget=UnfoldAdminTextInputWidget)
+    memory_type = forms.CharField(
+        max_length=TYPE_MAX_CHARACTERS, strip=False, widget=UnfoldAdminTextInputWidget
+    )
     content_json = JsonTextField(
         20,
         label=gettext_lazy("Content"),
@@ -63,7 +72,11 @@ class MemoryForm(forms.ModelForm):  # type: ignore[type-arg]
         label=gettext_lazy("Tags"),
         help_text=gettext_lazy('A JSON list of up to 64 texts: ["kitchen", "alarm"]'),
     )
-    priority = forms.IntegerField(min_value=1, max_value=10, widget=UnfoldAdminIntegerFieldWidget)
+    priority = forms.IntegerField(
+        min_value=LOWEST_PRIORITY,
+        max_value=HIGHEST_PRIORITY,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
     read_at = forms.CharField(widget=forms.HiddenInput, required=False)
 
     class Meta:

@@ -11,8 +11,6 @@ from memories.ids import ID_MAX_CHARACTERS, key_text
 from memories.importers.rows import own_of
 from memories.importers.source import Source
 from memories.importers.values import (
-    TAG_MAX_CHARACTERS,
-    TAGS_MAX_COUNT,
     clean_json,
     clean_text,
     encode,
@@ -20,8 +18,8 @@ from memories.importers.values import (
     number_between,
     read_time,
 )
+from memories.limits import TAG_MAX_CHARACTERS, TAGS_MAX_COUNT, TYPE_MAX_CHARACTERS
 
-TYPE_MAX_CHARACTERS = 32
 _DEFAULT_IMPORTANCE = 0.5
 
 

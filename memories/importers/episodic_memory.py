@@ -15,8 +15,8 @@ from memories.importers.rows import (
 )
 from memories.importers.source import Source
 from memories.importers.stores import OldStore
-from memories.importers.unified_memory import TIE_MAX_CHARACTERS
 from memories.importers.values import clean_text, encode, read_time
+from memories.limits import RELATIONSHIP_TYPE_MAX_CHARACTERS
 
 _NONE = "SELECT 0, 0 WHERE false"
 _EPISODE = (
@@ -261,7 +261,7 @@ class EpisodicMemory(OldStore):
             cells.row,
             self._end_name(*source),
             self._end_name(*target),
-            cells.short(kind, "the type", TIE_MAX_CHARACTERS) or "related",
+            cells.short(kind, "the type", RELATIONSHIP_TYPE_MAX_CHARACTERS) or "related",
             read_time(created_at, self.source.zone) or self.source.modified_at,
             cells.strength(strength),
             encode(cells.fields(metadata, "metadata")),

@@ -9,8 +9,8 @@ from memories.importers.labels import Labels, LabelTables
 from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, own_of
 from memories.importers.source import Source
 from memories.importers.stores import OldStore
-from memories.importers.unified_memory import TIE_MAX_CHARACTERS
 from memories.importers.values import encode, read_time
+from memories.limits import RELATIONSHIP_TYPE_MAX_CHARACTERS
 
 _TIE = ("relationship_id", "relationship_type", "strength", "created_at")
 _ENDS = ("source_memory_id", "target_memory_id")
@@ -78,7 +78,7 @@ class MemoryManager(OldStore):
                 cells.row,
                 self._end_name(*ends[:3]),
                 self._end_name(*ends[3:]),
-                cells.short(kind, "the type", TIE_MAX_CHARACTERS) or "related",
+                cells.short(kind, "the type", RELATIONSHIP_TYPE_MAX_CHARACTERS) or "related",
                 read_time(created_at, UTC),
                 cells.strength(strength),
             )

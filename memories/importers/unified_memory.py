@@ -12,8 +12,7 @@ from memories.importers.rows import MemoryName, OldMemory, OldTie, SessionName, 
 from memories.importers.source import Source
 from memories.importers.stores import OldStore
 from memories.importers.values import clean_text, encode, read_time
-
-TIE_MAX_CHARACTERS = 64
+from memories.limits import RELATIONSHIP_TYPE_MAX_CHARACTERS
 
 _TIE = (
     "id",
@@ -138,7 +137,7 @@ class UnifiedMemory(OldStore):
                 cells.row,
                 self._end_name(*ends[:3]),
                 self._end_name(*ends[3:]),
-                cells.short(kind, "the type", TIE_MAX_CHARACTERS) or "related",
+                cells.short(kind, "the type", RELATIONSHIP_TYPE_MAX_CHARACTERS) or "related",
                 read_time(created_at, self.source.zone),
                 cells.strength(strength),
             )
@@ -167,7 +166,7 @@ class UnifiedMemory(OldStore):
     def _tie(self, table: str, source: Any, target: Any, kind: str) -> OldTie:
         cells = self.cells(table, source[0])
         created_at = read_time(source[1], self.source.zone) or self.source.modified_at
-        kind = cells.short(kind, "the type", TIE_MAX_CHARACTERS) or "related"
+        kind = cells.short(kind, "the type", RELATIONSHIP_TYPE_MAX_CHARACTERS) or "related"
         ends = self._end_name(*source), self._end_name(*target)
         return OldTie(table, cells.row, *ends, kind, created_at)
 

@@ -10,9 +10,6 @@ import msgspec
 from memories.content import MAX_DEPTH, may_hold_bad_numbers, read_object
 from memories.errors import ValidationFailed
 
-TAG_MAX_CHARACTERS = 64
-TAGS_MAX_COUNT = 64
-
 _EPOCH_TEXT = re.compile(r"\s*\d{9,}(?:\.\d*)?\s*$")
 # Taken whole, so that an escaped backslash is never read as the begin of the next escape.
 _ESCAPES = re.compile(

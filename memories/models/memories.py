@@ -8,6 +8,14 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 
+from memories.ids import ID_MAX_CHARACTERS
+from memories.limits import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    SPEAKER_MAX_CHARACTERS,
+    TAG_MAX_CHARACTERS,
+    TYPE_MAX_CHARACTERS,
+)
 from memories.managers import AliveManager, AllManager
 from memories.models.fields import IdField, JSONField
 from memories.models.owned import OwnedModel
@@ -27,17 +35,19 @@ class MemoryEntry(OwnedModel):
         # sessions in its own transaction, and only the erasure of an owner removes sessions.
         db_constraint=False,
     )
-    memory_type = models.CharField(max_length=32)
+    memory_type = models.CharField(max_length=TYPE_MAX_CHARACTERS)
     content = JSONField()
     content_bytes = models.PositiveIntegerField(help_text="size of the content as JSON text")
     text = models.TextField(blank=True, default="", help_text="what search reads")
-    speaker = models.CharField(max_length=64, blank=True, default="", help_text="who said it")
-    tags = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    speaker = models.CharField(
+        max_length=SPEAKER_MAX_CHARACTERS, blank=True, default="", help_text="who said it"
+    )
+    tags = ArrayField(models.CharField(max_length=TAG_MAX_CHARACTERS), default=list, blank=True)
     search = SearchVectorField(editable=False)
     words = models.PositiveIntegerField(default=0, help_text="how many different ones it holds")
-    source_agent = models.CharField(max_length=64, blank=True, default="")
+    source_agent = models.CharField(max_length=ID_MAX_CHARACTERS, blank=True, default="")
     created_by = models.CharField(
-        max_length=64, blank=True, default="", help_text="the agent that sent it"
+        max_length=ID_MAX_CHARACTERS, blank=True, default="", help_text="the agent that sent it"
     )
     priority = models.PositiveSmallIntegerField(default=5)
     version = models.PositiveIntegerField(default=1, help_text="counts the changes")
@@ -58,7 +68,8 @@ class MemoryEntry(OwnedModel):
         verbose_name_plural = "memories"
         constraints = [
             models.CheckConstraint(
-                condition=Q(priority__gte=1, priority__lte=10), name="memory_priority_1_to_10"
+                condition=Q(priority__gte=LOWEST_PRIORITY, priority__lte=HIGHEST_PRIORITY),
+                name="memory_priority_1_to_10",
             ),
         ]
         indexes = [

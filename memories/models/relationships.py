@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from memories.limits import RELATIONSHIP_TYPE_MAX_CHARACTERS
 from memories.models.fields import JSONField
 from memories.models.memories import MemoryEntry
 from memories.models.owned import OwnedModel
@@ -23,7 +24,7 @@ class Relationship(OwnedModel):
         db_index=False,
         db_constraint=False,  # as of revisions
     )
-    relationship_type = models.CharField(max_length=64)
+    relationship_type = models.CharField(max_length=RELATIONSHIP_TYPE_MAX_CHARACTERS)
     strength = models.FloatField(default=1.0)
     metadata = JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()

@@ -4,6 +4,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from memories.ids import ID_MAX_CHARACTERS
+from memories.limits import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    TAG_MAX_CHARACTERS,
+    TYPE_MAX_CHARACTERS,
+)
 from memories.models.fields import IdField
 
 
@@ -14,9 +21,14 @@ class RetentionPolicy(models.Model):
     older_than_days = models.FloatField(
         help_text="since it was last changed or restored; parts of a day are allowed"
     )
-    memory_types = ArrayField(models.CharField(max_length=32), default=list, blank=True)
+    memory_types = ArrayField(
+        models.CharField(max_length=TYPE_MAX_CHARACTERS), default=list, blank=True
+    )
     tags = ArrayField(
-        models.CharField(max_length=64), default=list, blank=True, help_text="any of them"
+        models.CharField(max_length=TAG_MAX_CHARACTERS),
+        default=list,
+        blank=True,
+        help_text="any of them",
     )
     max_priority = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="this one and lower ones"
@@ -27,7 +39,11 @@ class RetentionPolicy(models.Model):
     passed_at = models.DateTimeField(null=True, blank=True, editable=False)
     passed_count = models.PositiveIntegerField(default=0, editable=False)
     passed_operation_id = models.CharField(
-        max_length=64, blank=True, default="", editable=False, help_text="restores what it deleted"
+        max_length=ID_MAX_CHARACTERS,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="restores what it deleted",
     )
 
     class Meta:
@@ -39,7 +55,7 @@ class RetentionPolicy(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(max_priority__isnull=True)
-                | Q(max_priority__gte=1, max_priority__lte=10),
+                | Q(max_priority__gte=LOWEST_PRIORITY, max_priority__lte=HIGHEST_PRIORITY),
                 name="retention_priority_1_to_10",
             ),
         ]

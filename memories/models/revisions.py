@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from memories.ids import ID_MAX_CHARACTERS
+from memories.limits import TAG_MAX_CHARACTERS, TYPE_MAX_CHARACTERS
 from memories.models.fields import JSONField
 from memories.models.memories import MemoryEntry
 from memories.models.owned import OwnedModel
@@ -22,9 +23,9 @@ class Revision(OwnedModel):
     )
     version = models.PositiveIntegerField(help_text="the version of the memory that this was")
     action = models.CharField(max_length=16, help_text="what was then done to it")
-    memory_type = models.CharField(max_length=32)
+    memory_type = models.CharField(max_length=TYPE_MAX_CHARACTERS)
     content = JSONField()
-    tags = ArrayField(models.CharField(max_length=64), default=list)
+    tags = ArrayField(models.CharField(max_length=TAG_MAX_CHARACTERS), default=list)
     priority = models.PositiveSmallIntegerField()
     updated_at = models.DateTimeField(help_text="since when the memory held this")
     expires_at = models.DateTimeField(null=True)

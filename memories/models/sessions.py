@@ -3,6 +3,7 @@
 from django.db import models
 
 from memories.ids import ID_MAX_CHARACTERS
+from memories.limits import TYPE_MAX_CHARACTERS
 from memories.models.fields import IdField, JSONField
 from memories.models.owned import OwnedModel
 
@@ -10,7 +11,7 @@ from memories.models.owned import OwnedModel
 class Session(OwnedModel):
     id = IdField(primary_key=True)
     user_id = models.CharField(max_length=ID_MAX_CHARACTERS, blank=True, default="")
-    session_type = models.CharField(max_length=32, default="conversation")
+    session_type = models.CharField(max_length=TYPE_MAX_CHARACTERS, default="conversation")
     metadata = JSONField(default=dict, blank=True)
     summary = models.TextField(blank=True, default="")
     created_at = models.DateTimeField()

@@ -12,6 +12,12 @@ from django.utils import timezone
 from memories import changes, ids
 from memories.changes import ALIVE, Target, rows
 from memories.errors import ValidationFailed
+from memories.limits import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    TAG_MAX_CHARACTERS,
+    TYPE_MAX_CHARACTERS,
+)
 from memories.models import RetentionPolicy
 
 CHANGED_BY = "retention"
@@ -155,9 +161,10 @@ def _faults(new: NewPolicy) -> Iterator[tuple[str, str]]:
         yield "name", "The name of a policy has 1 to 64 printable characters."
     if not (isfinite(new.older_than_days) and 0 < new.older_than_days <= MAX_DAYS):
         yield "older_than_days", f"The age is above 0 and at most {MAX_DAYS} days."
-    if any(not 1 <= len(each) <= 32 for each in new.memory_types):
-        yield "memory_types", "A type has 1 to 32 characters."
-    if any(not 1 <= len(each) <= 64 for each in new.tags):
-        yield "tags", "A tag has 1 to 64 characters."
-    if new.max_priority is not None and not 1 <= new.max_priority <= 10:
-        yield "max_priority", "A priority is from 1 to 10."
+    if any(not 1 <= len(each) <= TYPE_MAX_CHARACTERS for each in new.memory_types):
+        yield "memory_types", f"A type has 1 to {TYPE_MAX_CHARACTERS} characters."
+    if any(not 1 <= len(each) <= TAG_MAX_CHARACTERS for each in new.tags):
+        yield "tags", f"A tag has 1 to {TAG_MAX_CHARACTERS} characters."
+    priority = new.max_priority
+    if priority is not None and not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
+        yield "max_priority", f"A priority is from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}."
