@@ -16,6 +16,7 @@ from memories.admin.sessions import LONG_OPEN
 from memories.models import Orchestrator
 from memories.services.backups import see_backups
 from memories.services.embedding.models import active_model
+from memories.services.health import is_crowded, is_late, is_old, newest_backup
 from memories.services.imports import count_unread
 from memories.services.overview import (
     MOST_COUNTED,
@@ -36,9 +37,6 @@ SEES = tuple(
         "importreport",
     )
 )
-
-_SLOW_LAG_SECONDS = 60
-_OLD_BACKUP = timedelta(days=2)
 
 GOOD, WARNING, BAD = "success", "warning", "danger"
 
@@ -134,11 +132,11 @@ def _orchestrators(orchestrators: Sequence[Orchestrator]) -> Check:
 
 def _database() -> Check:
     database = look_at_database()
-    is_crowded = database.connections > 0.9 * database.max_connections
+    state, word = (WARNING, _("crowded")) if is_crowded(database) else (GOOD, _("answers"))
     return Check(
         _("Database"),
-        WARNING if is_crowded else GOOD,
-        _("crowded") if is_crowded else _("answers"),
+        state,
+        word,
         str(filesizeformat(database.size_bytes)),
         _("PostgreSQL %(version)s, %(count)s of %(most)s connections")
         % {
@@ -163,14 +161,14 @@ def _embedder(queue: Queue) -> Check:
 
 
 def _lag(queue: Queue) -> Check:
-    is_late = queue.oldest_seconds > _SLOW_LAG_SECONDS
+    state, word = (WARNING, _("late")) if is_late(queue) else (GOOD, _("in time"))
     detail = _("%(count)s waiting") % {"count": bounded(queue.waiting)}
     if queue.failing:
         detail += ", " + _("%(count)s failing") % {"count": bounded(queue.failing)}
     return Check(
         _("Embedding lag"),
-        WARNING if is_late else GOOD,
-        _("late") if is_late else _("in time"),
+        state,
+        word,
         _since_seconds(queue.oldest_seconds),
         detail,
         reverse("admin:memories_embeddingtask_changelist"),
@@ -180,16 +178,14 @@ def _lag(queue: Queue) -> Check:
 def _backup() -> Check:
     url = reverse("admin:memories_backup_changelist")
     seen = see_backups()
-    made = [backup.made_at for backup in (seen.last, seen.last_base) if backup]
-    if not made:
+    last = newest_backup(seen)
+    if last is None:
         value, detail = _("never"), _("No good backup is known.")
         return Check(_("Last good backup"), WARNING, _("none"), value, detail, url)
-    last = max(made)
-    is_old = timezone.now() - last > _OLD_BACKUP
-    state, word = (WARNING, _("old")) if is_old else (GOOD, _("fresh"))
+    state, word = (WARNING, _("old")) if is_old(last) else (GOOD, _("fresh"))
     if seen.failure:
         state, word = WARNING, _("failed since")
-    return Check(_("Last good backup"), state, word, _ago(last), _moment(last), url)
+    return Check(_("Last good backup"), state, word, _ago(last.made_at), _moment(last.made_at), url)
 
 
 def _since_seconds(seconds: float) -> str:

@@ -1,12 +1,9 @@
 """Orchestrators: who lives, and how it fares."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -14,7 +11,7 @@ from unfold.decorators import display
 from memories.admin.inspection import InspectionAdmin
 from memories.admin.rendering import flattened, isolated, table
 from memories.models import Orchestrator
-from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
+from memories.services.orchestrators import is_heard, running_orchestrators
 
 
 def those_alive(orchestrators: Iterable[Orchestrator]) -> list[Orchestrator]:
@@ -36,8 +33,7 @@ class OrchestratorAdmin(InspectionAdmin):
     )
 
     def everything(self) -> Any:
-        heard_since = Now() - timedelta(seconds=SILENT_SECONDS)
-        return super().everything().annotate(is_heard=Q(seen_at__gt=heard_since))
+        return super().everything().annotate(is_heard=is_heard())
 
     @display(label={"alive": "success", "silent": "danger", "stopped": "info"})
     def state(self, row: Any) -> str:

@@ -22,11 +22,10 @@ from memories.services.clocks import (
 )
 from memories.services.embedding.models import active_model
 from memories.services.embedding.vector_index import wants_index
+from memories.services.health import is_crowded
 from memories.services.indexes import invalid_indexes, missing_indexes
 from memories.services.overview import look_at_database
 from memories.startup import leave_the_pool, newer_migrations, pending_migrations
-
-_CROWDED_SHARE = 0.9
 
 
 def look_at_server() -> Iterator[Finding]:
@@ -37,7 +36,7 @@ def look_at_server() -> Iterator[Finding]:
         [*version_problems(), *encoding_problems()], f"PostgreSQL {version} answers, in UTF-8."
     )
     text = f"{seen.connections} of {seen.max_connections} connections are open."
-    if seen.connections > _CROWDED_SHARE * seen.max_connections:
+    if is_crowded(seen):
         yield warning(text, "Raise max_connections there, or lower DATABASE_POOL_SIZE.")
     else:
         yield well(text)

@@ -1,11 +1,9 @@
 """Checks of what goes on by itself: backups, vectors, orchestrators."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.timesince import timesince
 
 from memories.changes import rows
@@ -15,12 +13,9 @@ from memories.services.backups import BackupSeen, see_backups, this_host
 from memories.services.clocks import NOTICED_SKEW_SECONDS, SKEW_ADVICE, describe_skew
 from memories.services.embedding.fill_estimate import look_at_fill
 from memories.services.embedding.models import active_model
-from memories.services.orchestrators import SILENT_SECONDS, running_orchestrators
+from memories.services.health import is_late, is_old, newest_backup
+from memories.services.orchestrators import running_orchestrators, silent_orchestrators
 from memories.services.overview import look_at_queue
-
-_OLD_BACKUP = timedelta(days=2)
-_LATE_SECONDS = 60.0
-_NEWS_DAYS = 1
 
 
 def look_at_backups() -> Iterator[Finding]:
@@ -31,14 +26,14 @@ def look_at_backups() -> Iterator[Finding]:
             f"{seen.failure.host}: {seen.failure.reason.rstrip('.')}.",
             "Mend what it names, then run `python manage.py backup`.",
         )
-    made = [backup for backup in (seen.last, seen.last_base) if backup]
-    if not made:
+    last = newest_backup(seen)
+    if last is None:
         yield warning(
             "No good backup is known.",
             "Set BACKUP_SCHEDULE, or run `python manage.py backup`; docs/backups.md tells more.",
         )
     else:
-        yield _judge_backup(max(made, key=lambda backup: backup.made_at))
+        yield _judge_backup(last)
 
 
 def look_at_embeddings() -> Iterator[Finding]:
@@ -63,7 +58,7 @@ def look_at_embeddings() -> Iterator[Finding]:
             f"The embedder fails: {queue.embedder_error.rstrip('.')}.",
             "Mend what it names; the memories wait, and nothing is lost.",
         )
-    if queue.oldest_seconds > _LATE_SECONDS:
+    if is_late(queue):
         yield warning(
             f"Vectors are {queue.oldest_seconds:.0f} s late; {queue.waiting} wait.",
             "See that an orchestrator runs; raise EMBEDDER_THREADS where it cannot keep up.",
@@ -98,7 +93,7 @@ def look_at_orchestrators() -> Iterator[Finding]:
             "No orchestrator runs on this database.",
             "Start one: `python manage.py run_orchestrator`.",
         )
-    for instance in _silent_orchestrators():
+    for instance in silent_orchestrators():
         yield warning(
             f"The orchestrator {instance} fell silent without a word.",
             "Look at its log: it was killed, hangs, or has lost the database.",
@@ -114,26 +109,13 @@ def _judge_backup(last: BackupSeen) -> Finding:
             f"The last good backup, {last.path}, is gone.",
             "Bring it back, or run `python manage.py backup` now.",
         )
-    if timezone.now() - last.made_at > _OLD_BACKUP:
+    if is_old(last):
         return warning(
             f"The last good backup is {age} old.",
             "Set BACKUP_SCHEDULE, or see why what runs `python manage.py backup` does not.",
         )
     verified = "was restored and compared" if last.verified_at else "was not verified"
     return well(f"The last good backup is {age} old and {verified}.")
-
-
-def _silent_orchestrators() -> list[str]:
-    """Those of long ago are no news."""
-    found = rows(
-        """
-        SELECT instance FROM orchestrators
-        WHERE stopped_at IS NULL AND seen_at > now() - %s * interval '1 day'
-            AND seen_at <= now() - %s * interval '1 second'
-        ORDER BY instance""",
-        [_NEWS_DAYS, SILENT_SECONDS],
-    )
-    return [instance for (instance,) in found]
 
 
 def _orchestrators_with_another_time(alive: list[str]) -> list[tuple[str, float]]:

@@ -1,28 +1,33 @@
-"""Which orchestrators run now, by the rows that they keep. Called by the orchestrator itself, by
-commands and jobs."""
+"""Which orchestrators run and which fell silent, by the rows that they keep of themselves."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from memories.changes import rows
 from memories.models import Orchestrator
 
 # Each writes its row once a second.
-SILENT_SECONDS = 10
+_SILENT = timedelta(seconds=10)
+_NEWS = timedelta(days=1)
+
+
+def is_heard() -> Q:
+    """Of their rows, by the database's clock, which they bear: this machine's may be another."""
+    return Q(seen_at__gt=Now() - _SILENT)
 
 
 def running_orchestrators() -> list[str]:
     """Their names, in order."""
-    found = rows(
-        f"""
-        SELECT instance FROM orchestrators
-        WHERE stopped_at IS NULL AND seen_at > now() - {SILENT_SECONDS} * interval '1 second'
-        ORDER BY instance"""
-    )
-    return [instance for (instance,) in found]
+    return _not_stopped(is_heard())
+
+
+def silent_orchestrators() -> list[str]:
+    """The names of those that fell silent without a word, in order; of long ago is no news."""
+    return _not_stopped(~is_heard() & Q(seen_at__gt=Now() - _NEWS))
 
 
 def note_orchestrator(
@@ -51,3 +56,8 @@ def note_orchestrator(
 def forget_orchestrators() -> None:
     """Of a database that was restored: its rows are of who ran when it was backed up."""
     rows("DELETE FROM orchestrators")
+
+
+def _not_stopped(condition: Q) -> list[str]:
+    found = Orchestrator.objects.filter(condition, stopped_at=None).order_by("instance")
+    return list(found.values_list("instance", flat=True))

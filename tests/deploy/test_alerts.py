@@ -6,6 +6,7 @@ import subprocess
 import pytest
 import yaml
 
+from memories.services.health import OLD_BACKUP
 from tests.deploy.monitoring import ALERTS, ALERTS_FILE, DEPLOY, forwarding_query, program
 
 NAMES = [alert["alert"] for alert in ALERTS]
@@ -69,7 +70,7 @@ TROUBLE = {
     "MemoriesVectorsLate": {"memories_embeddings_oldest_seconds": f"700+0x{STEPS}"},
     "MemoriesVectorsSetAside": {"memories_embeddings_set_aside": f"1+0x{STEPS}"},
     "MemoriesBackupOld": {
-        'memories_backup_made_timestamp_seconds{kind="dump"}': f"-129600+0x{STEPS}"
+        'memories_backup_made_timestamp_seconds{kind="dump"}': f"-172800+0x{STEPS}"
     },
     "MemoriesBackupFails": {'memories_backup_failed{kind="dump"}': f"1+0x{STEPS}"},
     "MemoriesConnectionsShort": {'memories_database_connections{state="idle"}': f"80+0x{STEPS}"},
@@ -140,6 +141,11 @@ def passed_on(name):
     labels = f'{{alert="{name}",severity="critical",instance="kitchen"}}'
     samples = [{"labels": labels, "value": 1}]
     return {"expr": forwarding_query(), "eval_time": "3h", "exp_samples": samples}
+
+
+def test_a_backup_is_old_when_the_doctor_calls_it_so():
+    [alert] = [alert for alert in ALERTS if alert["alert"] == "MemoriesBackupOld"]
+    assert alert["expr"].endswith(f"> {OLD_BACKUP.total_seconds() / 3600:g} * 3600")
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
