@@ -12,7 +12,7 @@ from django.db import transaction
 
 from memories import ids
 from memories.bounded import BoundedDict
-from memories.changes import rows
+from memories.changes import ALIVE, rows
 from memories.errors import MemoriesError, SessionNotFound, ValidationFailed
 from memories.services.results import SessionSeen, raw, within
 
@@ -120,13 +120,12 @@ def end_session(
     return EndedSession(*ended[0])
 
 
-_SEEN = """
+_SEEN = f"""
 SELECT s.id, nullif(s.user_id, ''), s.session_type, s.metadata::text, nullif(s.summary, ''),
     s.created_at, s.updated_at, s.ended_at, s.is_archived, c.memory_count, c.last_memory_at
-FROM {sessions} s CROSS JOIN LATERAL (
+FROM {{sessions}} s CROSS JOIN LATERAL (
     SELECT count(*) AS memory_count, max(m.created_at) AS last_memory_at FROM memory_entries m
-    WHERE m.owner_id = s.owner_id AND m.session_id = s.id AND m.deleted_at IS NULL
-      AND (m.expires_at IS NULL OR m.expires_at > now())) c
+    WHERE m.owner_id = s.owner_id AND m.session_id = s.id AND {ALIVE}) c
 """
 
 

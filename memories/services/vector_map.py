@@ -8,6 +8,7 @@ from uuid import UUID
 import numpy as np
 from django.db import connection, transaction
 
+from memories.changes import ALIVE
 from memories.embedders.base import Vectors
 
 MOST_POINTS = 50_000
@@ -52,12 +53,11 @@ def map_memories(owner_id: UUID) -> list[Point]:
 
 
 _FETCHED_ROWS = 500
-_NEWEST = """
+_NEWEST = f"""
 SELECT m.id, m.memory_type, m.created_at, vector_send(e.embedding)
 FROM embeddings e JOIN embedding_models a ON a.id = e.model_id AND a.state = 'active'
     JOIN memory_entries m ON m.owner_id = e.owner_id AND m.id = e.memory_id
-WHERE e.owner_id = %s AND m.deleted_at IS NULL
-    AND (m.expires_at IS NULL OR m.expires_at > now())
+WHERE e.owner_id = %s AND {ALIVE}
 ORDER BY m.created_at DESC, m.id LIMIT %s"""
 
 
