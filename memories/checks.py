@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connection
 
 from memories.changes import rows
+from memories.services.words import known_languages
 
 MIN_POSTGRES = 16
 MIN_VECTOR = (0, 8)
@@ -203,7 +204,7 @@ def archive_problems() -> list[CheckMessage]:
 
 
 def _language_problems() -> list[CheckMessage]:
-    known = [name for (name,) in rows("SELECT cfgname FROM pg_ts_config ORDER BY 1")]
+    known = known_languages()
     if settings.SEARCH_LANGUAGE in known:
         return []
     return [

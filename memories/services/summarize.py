@@ -18,6 +18,7 @@ from memories.chat.openai import ChatFailed, ask_model
 from memories.chat.options import ChatOptions
 from memories.embedders.base import Vectors
 from memories.services.filters import FILTER_COLUMNS, Filter, conditions_sql, filter_json
+from memories.services.search.vectors import read_vector
 from memories.text.cutting import cut_text
 from memories.text.summary import summarize_turns
 from memories.text.turns import Turn, shorten_turns
@@ -107,10 +108,7 @@ def _transcript(turns: Sequence[Turn]) -> str:
 
 def _vectors(names: Sequence[tuple[UUID, str]]) -> Vectors | None:
     """The active model's vectors, a row for each, of zeros where one has none; None where most have
-    none: then the words tell better what is alike.
-
-    As bytes: written out as text, those of a thousand memories take longer than the summary.
-    """
+    none: then the words tell better what is alike."""
     found = rows(
         """
         SELECT n.place - 1, vector_send(e.embedding)
@@ -123,8 +121,7 @@ def _vectors(names: Sequence[tuple[UUID, str]]) -> Vectors | None:
     )
     if not found or 2 * len(found) < len(names):
         return None
-    # Two numbers of two bytes stand ahead: the dimension, and one that is unused.
-    made = {place: np.frombuffer(sent, ">f4", offset=4) for place, sent in found}
+    made = {place: read_vector(sent) for place, sent in found}
     vectors = np.zeros((len(names), len(made[found[0][0]])), np.float32)
     for place, vector in made.items():
         vectors[place] = vector
