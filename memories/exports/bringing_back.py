@@ -17,7 +17,7 @@ from memories.exports.tables import Table
 from memories.exports.writing import Header
 from memories.models.fields import read_json
 from memories.services.erased import read_erased, told
-from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
+from memories.services.words import made_of_content_sql
 
 
 @dataclass(slots=True)
@@ -111,11 +111,9 @@ def _insert_memories_sql(table: Table) -> str:
             INSERT INTO memory_entries AS m (owner_id, {", ".join(table.columns)},
                 text, speaker, words, search)
             SELECT %(owner)s::uuid, {", ".join(f"n.{column}" for column in table.columns)},
-                t.text, {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")},
-                length(w.search), w.search
+                made.text, made.speaker, length(made.search), made.search
             FROM {table.told_sql()}
-                CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
-                CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w
+                CROSS JOIN LATERAL {made_of_content_sql("n.content")} made
             ON CONFLICT DO NOTHING
             RETURNING m.owner_id, m.id, m.text <> '' AND {ALIVE} AS can_be_found)
         {QUEUE.format(source="stored s", condition="s.can_be_found")}"""

@@ -22,7 +22,7 @@ from memories.changes import (
 from memories.errors import MemoriesError, MemoryNotFound, ValidationFailed
 from memories.services.owners import names_of
 from memories.services.results import Revised
-from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
+from memories.services.words import made_of_content_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +130,14 @@ def _change(batch: Sequence[_Row]) -> list[tuple[Any, ...]]:
 
 @cache
 def _update_sql() -> str:
-    text = TEXT_OF_CONTENT.format(content="n.content")
     return f"""
     WITH named AS (
-        SELECT n.*, t.text, w.search,
-            {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")} AS speaker
+        SELECT n.*, made.text, made.speaker, made.search
         FROM jsonb_to_recordset(%(changes)s::jsonb) AS n (id text, owner_id uuid,
                 changed_at timestamptz, changed_by text, memory_type text, content jsonb,
                 content_bytes int, tags text[], priority int, source_agent text, set_ttl boolean,
                 ttl bigint, expires_at timestamptz, if_updated_at timestamptz)
-            CROSS JOIN LATERAL (SELECT {text} AS text) t
-            CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w),
+            CROSS JOIN LATERAL {made_of_content_sql("n.content")} made),
     seen AS ({LOCKED.format(condition=ALIVE)}),
     before AS (
         SELECT seen.* FROM seen

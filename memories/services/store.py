@@ -14,7 +14,7 @@ from memories.changes import QUEUE, rows
 from memories.services.embedding.given_vectors import GivenVector
 from memories.services.results import Stored
 from memories.services.sessions import owners_of_opened_sessions, owners_of_sessions
-from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
+from memories.services.words import made_of_content_sql
 
 
 class NewMemory(msgspec.Struct, frozen=True):
@@ -155,16 +155,14 @@ def _stored_sql() -> str:
             text, speaker, words, search, tags, priority, source_agent, created_by, version,
             content_version, created_at, updated_at, expires_at)
         SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes,
-            t.text, {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")},
-            length(w.search), w.search, n.tags, n.priority, n.source_agent, n.created_by, 1,
-            1, n.created_at, n.created_at,
+            made.text, made.speaker, length(made.search), made.search, n.tags, n.priority,
+            n.source_agent, n.created_by, 1, 1, n.created_at, n.created_at,
             coalesce(n.expires_at, now() + n.ttl * interval '1 second')
         FROM jsonb_to_recordset(%s::jsonb) AS n (id text, owner_id uuid, session_id text,
                 memory_type text, content jsonb, content_bytes int, tags text[], priority int,
                 ttl bigint, source_agent text, created_by text, created_at timestamptz,
                 expires_at timestamptz)
-            CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
-            CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w
+            CROSS JOIN LATERAL {made_of_content_sql("n.content")} made
         ON CONFLICT (id) DO NOTHING
         RETURNING id, owner_id,
             text <> '' AND (expires_at IS NULL OR expires_at > now()) AS can_be_found"""

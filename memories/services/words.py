@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from memories.changes import rows
+from memories.limits import SPEAKER_MAX_CHARACTERS
 
 # A tsvector holds at most 1 MB, which a text of 700 kB can pass: the first 256 KiB are indexed.
 INDEXED_MAX_BYTES = 256 << 10
@@ -17,13 +18,25 @@ TEXT_OF_CONTENT = """
 CASE WHEN jsonb_typeof({content} -> 'text') = 'string' THEN {content} ->> 'text' ELSE '' END"""
 
 # Who said it: the content's own word, or how the text begins ("Anna: ...").
-SPEAKER_OF_CONTENT = r"""
-left(coalesce(nullif({content} ->> 'speaker', ''), nullif({content} ->> 'role', ''),
-    substring({text} FROM '^([^\s:][^:\n]{{0,40}}):\s'), ''), 64)"""
+_BEGIN = r"^([^\s:][^:\n]{{0,40}}):\s"
+SPEAKER_OF_CONTENT = f"""
+left(coalesce(nullif({{content}} ->> 'speaker', ''), nullif({{content}} ->> 'role', ''),
+    substring({{text}} FROM '{_BEGIN}'), ''), {SPEAKER_MAX_CHARACTERS})"""
 
 _HEAD = f"""
 CASE WHEN octet_length({{text}}) <= {INDEXED_MAX_BYTES} THEN {{text}}
      ELSE left({{text}}, {INDEXED_MAX_BYTES} / 4) END"""
+
+
+def made_of_content_sql(content_sql: str) -> str:
+    """SQL of a row with what is kept beside a content: `text`, `speaker` and `search`."""
+    text = TEXT_OF_CONTENT.format(content=content_sql)
+    speaker = SPEAKER_OF_CONTENT.format(content=content_sql, text="t.text")
+    # OFFSET 0: the words are made once, however often the statement names them.
+    return f"""(
+        SELECT t.text, {speaker} AS speaker, w.search
+        FROM (SELECT {text} AS text) t
+            CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w)"""
 
 
 def words_sql(text_sql: str) -> str:
