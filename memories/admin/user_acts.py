@@ -23,7 +23,7 @@ from memories.exports.writing import count_rows, write_lines
 from memories.models import Erasure as ErasureRow
 from memories.models import UserProfile
 from memories.services.erase import Erasure
-from memories.services.find_owner import Owner
+from memories.services.named_owner import Owner
 from memories.services.people import holds_more_than
 from memories.services.proofs import ProofFile, ProofsUnreadable
 

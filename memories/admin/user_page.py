@@ -26,7 +26,7 @@ from memories.errors import MemoriesError, ValidationFailed
 from memories.models import Session, UserProfile
 from memories.services.context import Context, ContextAsk, build_context
 from memories.services.filters import Filter, Scope
-from memories.services.find_owner import Owner, OwnerNotFound, owner_of
+from memories.services.named_owner import Owner, OwnerNotFound, owner_of
 from memories.services.people import MOST_COUNTED, Holding, count_over_time, look_at_holding
 from memories.services.profiles import ProfileChange, ProfileSeen, get_profiles, update_profiles
 

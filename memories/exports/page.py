@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from memories.exports.snapshot import stream
 from memories.exports.tables import BY_KIND
 from memories.models.fields import read_json
-from memories.services.find_owner import Owner
+from memories.services.named_owner import Owner
 
 Fields = Mapping[str, Any]
 

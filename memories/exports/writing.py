@@ -9,7 +9,7 @@ import msgspec
 from memories.changes import rows
 from memories.exports.snapshot import stream
 from memories.exports.tables import FORMAT, TABLES, VERSION
-from memories.services.find_owner import Owner
+from memories.services.named_owner import Owner
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from memories.services.find_owner import Owner, owner_of
+from memories.services.named_owner import Owner, owner_of
 
 
 def add_owner_arguments(parser: ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from memories import changes, ids
 from memories.changes import rows
 from memories.services import admin_log, requests
 from memories.services.caches import forget_everything
-from memories.services.find_owner import Owner, owned_tables
+from memories.services.named_owner import Owner, owned_tables
 from memories.services.orchestrators import running_orchestrators
 from memories.services.proofs import (
     Proof,

@@ -14,7 +14,7 @@ from memories.management.failures import told_in_one_sentence
 from memories.management.owner_arguments import add_owner_arguments, read_owner
 from memories.management.pacing import go_gently
 from memories.services.erase import Erasure
-from memories.services.find_owner import Owner
+from memories.services.named_owner import Owner
 from memories.services.orchestrators import running_orchestrators
 from memories.services.proofs import ProofFile, sync_file
 

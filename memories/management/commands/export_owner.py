@@ -16,7 +16,7 @@ from memories.exports.writing import count_given_vectors, count_rows, write_line
 from memories.management.failures import told_in_one_sentence
 from memories.management.owner_arguments import add_owner_arguments, read_owner
 from memories.management.terminal import progress_bar
-from memories.services.find_owner import Owner
+from memories.services.named_owner import Owner
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 
 from memories.models import Erasure, MemoryEntry
 from memories.services.erase import Erasure as ErasureWork
-from memories.services.find_owner import owner_of
+from memories.services.named_owner import owner_of
 from memories.services.proofs import ProofFile
 from tests.memories.lives import live
 

@@ -15,7 +15,7 @@ from django.core.management.base import CommandError
 from memories.exports.reading import batches_of, check_export, is_export
 from memories.models import EmbeddingModel, EmbeddingTask, MemoryEntry
 from memories.services.erase import Erasure
-from memories.services.find_owner import owner_of
+from memories.services.named_owner import owner_of
 from memories.services.proofs import ProofFile
 from tests.factories import store
 from tests.memories.lives import live

@@ -9,7 +9,7 @@ from memories.importers.following import Follower, Reading
 from memories.importers.mirror_state import opened_state
 from memories.models import MemoryEntry, Relationship, Session, UserProfile
 from memories.services.erase import Erasure
-from memories.services.find_owner import owner_of
+from memories.services.named_owner import owner_of
 from memories.services.proofs import ProofFile
 from tests.memories.importers.conftest import BERLIN
 from tests.memories.importers.stores import (

@@ -10,7 +10,7 @@ from memories.models import Erasure as ErasureRow
 from memories.models import MemoryEntry, RequestKey
 from memories.services.access import Access, log_accesses
 from memories.services.erase import Erasure
-from memories.services.find_owner import OwnerNotFound, owned_tables, owner_of
+from memories.services.named_owner import OwnerNotFound, owned_tables, owner_of
 from memories.services.proofs import ProofFile, ProofsUnreadable, digest_of
 from memories.services.sessions import owners_of_sessions
 from tests.factories import wait_until

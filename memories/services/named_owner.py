@@ -1,4 +1,5 @@
-"""Whose data a person means: a user's, or that of a session without a user."""
+"""Whose data a person means: a user's, or that of a session without a user. Called by commands and
+the admin."""
 
 from dataclasses import dataclass
 from uuid import UUID
