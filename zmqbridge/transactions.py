@@ -166,7 +166,8 @@ def _refused(error: DatabaseError) -> MemoriesError:
         return ValidationFailed("payload", "The database cannot keep a value of this payload.")
     if sqlstate_of(error) == _HELD:
         return StorageFailed(
-            "Another change holds this memory and takes long; nothing of the request was stored."
+            "Another change holds what this one needs, and takes long; "
+            "nothing of the request was stored."
         )
     return StorageFailed()
 
