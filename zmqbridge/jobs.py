@@ -22,7 +22,7 @@ from zmqbridge.accesses import Accesses
 from zmqbridge.backup_job import BackupWork
 from zmqbridge.config import BackupConfig, OrchestratorConfig
 from zmqbridge.giving_way import GivingWay
-from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost
+from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost, is_repeatable
 from zmqbridge.purge_job import PurgeWork
 
 logger = logging.getLogger(__name__)
@@ -108,6 +108,8 @@ class Job:
                 return False  # it was interrupted
             if is_lost(error):
                 logger.warning("The job %s could not reach the database: %s", self.name, error)
+            elif is_repeatable(error):
+                logger.warning("The job %s met a change, and will be done again.", self.name)
             else:
                 logger.exception("The job %s failed.", self.name)
             connection.close()

@@ -28,6 +28,7 @@ _PAUSE_SECONDS = 0.1
 _SILENCE_SECONDS = 5.0
 # SQLSTATEs of a connection that is lost or refused, and of a server that goes down.
 _LOST = ("08", "57P")
+_REPEATABLE = ("40001", "40P01")
 
 
 def sqlstate_of(error: Exception) -> str:
@@ -40,6 +41,11 @@ def is_lost(error: Exception) -> bool:
     server refused it has rolled back."""
     state = sqlstate_of(error)
     return not state or state.startswith(_LOST)
+
+
+def is_repeatable(error: Exception) -> bool:
+    """Whether others were at the same rows, and doing it again is all that is wanted."""
+    return sqlstate_of(error) in _REPEATABLE
 
 
 class Patience:

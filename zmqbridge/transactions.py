@@ -20,7 +20,7 @@ from memories.services.requests import KeyedRequest, answers_before, keep_answer
 from memories.services.sessions import forget_owners
 from zmqbridge.handlers import Ask, Changed, Handler
 from zmqbridge.handlers.base import EVERYTHING
-from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost, sqlstate_of
+from zmqbridge.patience import STATEMENT_FAILED, Patience, is_lost, is_repeatable, sqlstate_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,6 @@ MAX_REPEATS = 5
 
 _DATA = ("22", "54")  # what a value of the payload is to blame for
 _KEY_TAKEN = "23505"
-_REPEATABLE = ("40001", "40P01")
 _HELD = "55P03"
 
 
@@ -65,7 +64,7 @@ def carry_out(
                 in_doubt = in_doubt or alone or finished
                 if not patience.reconnect(error):
                     return [_unreachable(in_doubt)] * len(tasks)
-            elif sqlstate_of(error) not in _REPEATABLE:
+            elif not is_repeatable(error):
                 forget_owners()  # a remembered session may have been erased
                 careful = True
     logger.error("The database kept refusing a batch of %d changes.", len(tasks))
@@ -138,7 +137,7 @@ def _serve_narrowing(tasks: Sequence[Task]) -> list[Any]:
         with transaction.atomic():
             return _serve_group(tasks)
     except DatabaseError as error:
-        if is_lost(error) or sqlstate_of(error) in _REPEATABLE:
+        if is_lost(error) or is_repeatable(error):
             raise
         if len(tasks) == 1:
             return [_made_meanwhile(tasks[0], error) or _refused(error)]

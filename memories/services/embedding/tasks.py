@@ -6,7 +6,7 @@ by a search for the tasks of its own scope, and by the command that fills a mode
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -28,6 +28,8 @@ MAX_ATTEMPTS = 5
 _BACK_OFF_BASE = 4
 # And while the embedder is away.
 _AWAY_SECONDS = 15
+# And while somebody holds its memory.
+_HELD_SECONDS = 1
 _PLAIN_TEXT = "The cat sat on the mat."
 _MAX_TEXT_CHARACTERS = 200_000
 
@@ -195,39 +197,64 @@ def keep_outcomes(outcomes: Sequence[Outcome]) -> None:
 def _keep(done: Sequence[Outcome]) -> None:
     """In one statement, since four round trips for a handful of vectors keep the requests waiting.
 
-    A memory may stand in two tasks. Rows are locked in the order of all who change them: memories
-    by their ids, then tasks. So that the tasks do not go first, their condition asks what was kept.
+    A memory that somebody holds is not waited for: a batch of changes takes its rows in the order
+    of arrival, and who waits for one while holding others meets it in a deadlock. Its task is done
+    again in a moment, if it is not gone by then.
     """
     made = [(each.task, vector_text(each.vector)) for each in done if each.vector is not None]
-    rows(
+    finished = rows(
         """
-        WITH made AS (
+        WITH done AS (
+            SELECT * FROM unnest(%(tasks)s::bigint[], %(owners)s::uuid[], %(memories)s::text[])
+                AS n (task_id, owner_id, memory_id)),
+        free AS (
+            SELECT m.* FROM memory_entries m
+            WHERE (m.owner_id, m.id) IN (SELECT owner_id, memory_id FROM done)
+            ORDER BY m.id FOR SHARE OF m SKIP LOCKED),
+        made AS (
             SELECT DISTINCT ON (n.owner_id, n.memory_id, n.model_id) n.*
-            FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::int[], %s::text[])
+            FROM unnest(%(made_owners)s::uuid[], %(made_memories)s::text[], %(models)s::bigint[],
+                    %(versions)s::int[], %(vectors)s::text[])
                 AS n (owner_id, memory_id, model_id, version, embedding)
                 JOIN embedding_models e ON e.id = n.model_id AND e.state <> 'retired'),
-        current AS (
-            SELECT made.* FROM made JOIN memory_entries m
-                ON m.owner_id = made.owner_id AND m.id = made.memory_id
-            WHERE m.content_version = made.version AND m.deleted_at IS NULL
-            ORDER BY m.id FOR SHARE OF m),
         kept AS (
             INSERT INTO embeddings (owner_id, memory_id, model_id, version, embedding)
-            SELECT owner_id, memory_id, model_id, version, embedding::vector FROM current
+            SELECT made.owner_id, made.memory_id, made.model_id, made.version,
+                made.embedding::vector
+            FROM made JOIN free m ON m.owner_id = made.owner_id AND m.id = made.memory_id
+            WHERE m.content_version = made.version AND m.deleted_at IS NULL
             ON CONFLICT (owner_id, model_id, memory_id)
             DO UPDATE SET id = excluded.id, version = excluded.version,
-                embedding = excluded.embedding
-            RETURNING 1)
-        DELETE FROM embedding_tasks WHERE id = ANY(%s)
-            AND (SELECT count(*) FROM kept) >= 0""",  # its new id tells the owner's index
-        [
-            [task.owner_id for task, _ in made],
-            [task.memory_id for task, _ in made],
-            [task.model_id for task, _ in made],
-            [task.content_version for task, _ in made],
-            [vector for _, vector in made],
-            _ids(done),
-        ],
+                embedding = excluded.embedding)
+        DELETE FROM embedding_tasks t USING done
+        WHERE t.id = done.task_id AND (
+            EXISTS (SELECT FROM free m WHERE m.owner_id = done.owner_id AND m.id = done.memory_id)
+            OR NOT EXISTS (SELECT FROM memory_entries m
+                WHERE m.owner_id = done.owner_id AND m.id = done.memory_id))
+        RETURNING t.id""",  # a vector's new id tells the owner's index
+        {
+            "tasks": _ids(done),
+            "owners": [outcome.task.owner_id for outcome in done],
+            "memories": [outcome.task.memory_id for outcome in done],
+            "made_owners": [task.owner_id for task, _ in made],
+            "made_memories": [task.memory_id for task, _ in made],
+            "models": [task.model_id for task, _ in made],
+            "versions": [task.content_version for task, _ in made],
+            "vectors": [vector for _, vector in made],
+        },
+    )
+    if held := set(_ids(done)) - {task_id for (task_id,) in finished}:
+        _postpone(held)
+
+
+def _postpone(task_ids: Collection[int]) -> None:
+    """As if they had not been claimed, but for a moment; one that somebody holds is left to him."""
+    rows(
+        f"""
+        UPDATE embedding_tasks SET attempts = greatest(attempts - 1, 0),
+            due_at = now() + {_HELD_SECONDS} * interval '1 second'
+        WHERE id IN (SELECT id FROM embedding_tasks WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)""",
+        [list(task_ids)],
     )
 
 

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from memories.changes import rows
-from memories.deadlines import OutOfTime, ending_by
 from memories.embedders.base import Embedder
 from memories.services.embedding.model_threads import in_model_thread
 from memories.services.embedding.models import Serving
@@ -105,15 +104,9 @@ def _embed_some(wanted: Wanted, embedder: Embedder, deadline: float) -> bool:
         return False
     making = in_model_thread(make_vectors, tasks, embedder)
     try:
-        outcomes = making.result(timeout=max(0.0, deadline - time.monotonic()))
+        keep_outcomes(making.result(timeout=max(0.0, deadline - time.monotonic())))
     except FutureTimeout:
         _leave(making, tasks)
-        return True
-    try:
-        with ending_by(deadline):  # a bulk change may hold the memories for long
-            keep_outcomes(outcomes)
-    except OutOfTime:
-        in_model_thread(_keep_late, outcomes)
     return True
 
 

@@ -292,27 +292,29 @@ class TestTwoAtOnce:
         embed_all()
         assert vectors() == {an_id: vector_of(trial, "new")}
 
-    def test_vectors_and_changes_that_meet_lock_in_one_order(self, transactional_db, trial):
-        """What keeps a vector waits for the memory that is being changed before it takes a task."""
-        an_id = store("word")
-        outcomes = make_vectors(claim_tasks(Wanted([stored_model(trial).id]), 1), trial)
-        changed = Event()
+    def test_who_keeps_vectors_waits_for_no_change(self, transactional_db, trial):
+        """Two that hold rows and wait for the other's are a deadlock."""
+        first, second = sorted([store("one"), store("two")])
+        outcomes = make_vectors(claim_tasks(Wanted([stored_model(trial).id]), 2), trial)
+        changed, kept = Event(), Event()
 
-        def change_and_delete():
+        def change_both():
             with transaction.atomic():
-                revise_memories([Revision(an_id, NOW, priority=9)])
+                revise_memories([Revision(second, NOW, priority=9)])
                 changed.set()
-                with other_connection() as other:
-                    wait_until(lambda: other.execute(WAITING_FOR_A_ROW).fetchall())
-                delete(an_id)
+                assert kept.wait(10)
+                revise_memories([Revision(first, NOW, priority=9)])
 
         def keep():
             assert changed.wait(10)
             keep_outcomes(outcomes)
+            kept.set()
 
-        run_together([change_and_delete, keep])  # where they deadlock, one of them raises
-        assert vectors() == {}
-        assert not EmbeddingTask.objects.exists()
+        run_together([change_both, keep])
+        assert vectors().keys() == {first}
+        let_all_be_due()
+        embed_all()
+        assert vectors().keys() == {first, second}
 
     @pytest.mark.parametrize("make_change", [delete, partial(change, text="")])
     def test_a_vector_kept_while_its_memory_changes_is_removed(

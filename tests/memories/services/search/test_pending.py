@@ -142,7 +142,7 @@ def test_a_hanging_embedder_is_left_in_time_and_its_work_kept_when_it_is_done(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_memories_that_somebody_holds_are_left_in_time_and_kept_when_they_are_free(
+def test_memories_that_somebody_holds_are_left_in_time_and_embedded_when_they_are_free(
     transactional_db, trial
 ):
     an_id = store("words")
@@ -151,8 +151,9 @@ def test_memories_that_somebody_holds_are_left_in_time_and_kept_when_they_are_fr
         start = time.monotonic()
         assert pending(seconds=0.3) == 1
         assert time.monotonic() - start < 5
-    assert wait_until(embedded) == {an_id}
-    wait_until(lambda: not EmbeddingTask.objects.exists())
+        assert EmbeddingTask.objects.get().attempts == 0
+    wait_until(lambda: pending() == 0)
+    assert embedded() == {an_id}
 
 
 def test_what_no_thread_has_begun_goes_back_to_the_queue(trial, monkeypatch):
