@@ -62,10 +62,11 @@ class _Indexes:
 
     def get_or_open(self, key: Key, dimension: int) -> OwnerIndex:
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = OwnerIndex(dimension)
+            index = self._kept.get(key)
+            if index is None:
+                index = self._kept[key] = OwnerIndex(dimension)
                 self._weigh(key)  # one that stays empty has its arrays too
-            return self._kept[key]
+            return index
 
     def forget(self, key: Key) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -218,6 +219,9 @@ def test_owners_of_nothing_take_their_room_too(trial, monkeypatch):
         assert found("alpha", session_id=f"new-{number}") == []
     assert 0 < len(owner_indexes.indexes._kept) < 99
     assert owner_indexes.indexes.size_bytes() <= 50_000
+    monkeypatch.setattr(owner_indexes, "_most_bytes", lambda: 1)
+    assert owner_indexes.indexes.get_or_open((uuid4(), 1), 64).size_bytes > 1
+    assert owner_indexes.indexes.size_bytes() == 0
 
 
 def test_what_is_larger_than_the_bound_drives_nobody_out(two_owners, monkeypatch):
