@@ -175,18 +175,16 @@ def _store_rows(
 
 
 def _insert_sql() -> str:
-    from memories.services.words import SPEAKER_OF_CONTENT, TEXT_OF_CONTENT, words_sql
+    from memories.services.words import made_of_content_sql
 
     return f"""
     INSERT INTO memory_entries (id, owner_id, session_id, memory_type, content, content_bytes, text,
         speaker, words, search, tags, priority, source_agent, created_by, version, content_version,
         created_at, updated_at)
-    SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes, t.text,
-        {SPEAKER_OF_CONTENT.format(content="n.content", text="t.text")}, length(w.search), w.search,
-        n.tags, n.priority, 'voice', '', 1, 1, n.created_at, n.created_at
-    FROM bench_stage n
-        CROSS JOIN LATERAL (SELECT {TEXT_OF_CONTENT.format(content="n.content")} AS text) t
-        CROSS JOIN LATERAL (SELECT {words_sql("t.text")} AS search OFFSET 0) w"""
+    SELECT n.id, n.owner_id, n.session_id, n.memory_type, n.content, n.content_bytes, made.text,
+        made.speaker, length(made.search), made.search, n.tags, n.priority, 'voice', '', 1, 1,
+        n.created_at, n.created_at
+    FROM bench_stage n CROSS JOIN LATERAL {made_of_content_sql("n.content")} made"""
 
 
 def _active_model() -> Model | None:

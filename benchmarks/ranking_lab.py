@@ -27,6 +27,7 @@ from memories.services.search.ranking import (
     prepare,
     rank,
 )
+from memories.services.search.vectors import read_vector
 from memories.services.search.weights import Weights
 
 # Round numbers, coarse on purpose: what differs by less is noise.
@@ -218,14 +219,14 @@ class Reader:
             """
             SELECT e.id, m.id, m.session_id, (extract(epoch FROM m.created_at) * 1000000)::bigint,
                 m.words, m.speaker, right(rtrim(m.text), 1) = '?', char_length(m.text), m.priority,
-                tsvector_to_array(m.search), e.embedding::text
+                tsvector_to_array(m.search), vector_send(e.embedding)
             FROM embeddings e JOIN memory_entries m
                 ON m.owner_id = e.owner_id AND m.id = e.memory_id AND m.content_version = e.version
             WHERE m.id = ANY(%s) ORDER BY e.id""",
             list(memory_ids),
         )
         for *entry, vector in found:
-            yield Entry(*entry, np.fromstring(vector[1:-1], np.float32, sep=","))
+            yield Entry(*entry, read_vector(vector))
 
     def _lexemes(self, text: str) -> list[str]:
         [[lexemes]] = self._rows(

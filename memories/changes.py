@@ -148,6 +148,9 @@ def bring_back(targets: Sequence[Target], operation_id: str = "") -> list[str]:
     return _change(_RESTORE, targets, "restore", operation_id)
 
 
+_NOTIFY = "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) payload"
+
+
 def settle_changes(names: Sequence[Name]) -> None:
     """The last step of a change, in its transaction: what these memories said before is found no
     more, and every cache is told to forget them when it commits.
@@ -157,14 +160,14 @@ def settle_changes(names: Sequence[Name]) -> None:
     """
     if payloads := list(_payloads([name.id for name in names])):
         rows(
-            """
+            f"""
             WITH outdated AS (
                 DELETE FROM embeddings v
                 USING unnest(%s::uuid[], %s::text[]) AS named (owner_id, id), memory_entries m
                 WHERE m.owner_id = named.owner_id AND m.id = named.id
                     AND v.owner_id = named.owner_id AND v.memory_id = named.id
                     AND (m.deleted_at IS NOT NULL OR m.content_version <> v.version))
-            SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) payload""",
+            {_NOTIFY}""",
             [[name.owner_id for name in names], [name.id for name in names], CHANNEL, payloads],
         )
 
@@ -172,7 +175,7 @@ def settle_changes(names: Sequence[Name]) -> None:
 def notify_changed(ids: Sequence[str]) -> None:
     """Tell every cache, when this transaction commits, to forget these memories."""
     if payloads := list(_payloads(ids)):
-        rows("SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) payload", [CHANNEL, payloads])
+        rows(_NOTIFY, [CHANNEL, payloads])
 
 
 def _change(sql: str, targets: Sequence[Target], action: str, operation_id: str) -> list[str]:

@@ -14,12 +14,12 @@ from memories.limits import SPEAKER_MAX_CHARACTERS
 # A tsvector holds at most 1 MB, which a text of 700 kB can pass: the first 256 KiB are indexed.
 INDEXED_MAX_BYTES = 256 << 10
 
-TEXT_OF_CONTENT = """
+_TEXT_OF_CONTENT = """
 CASE WHEN jsonb_typeof({content} -> 'text') = 'string' THEN {content} ->> 'text' ELSE '' END"""
 
 # Who said it: the content's own word, or how the text begins ("Anna: ...").
 _BEGIN = r"^([^\s:][^:\n]{{0,40}}):\s"
-SPEAKER_OF_CONTENT = f"""
+_SPEAKER_OF_CONTENT = f"""
 left(coalesce(nullif({{content}} ->> 'speaker', ''), nullif({{content}} ->> 'role', ''),
     substring({{text}} FROM '{_BEGIN}'), ''), {SPEAKER_MAX_CHARACTERS})"""
 
@@ -30,8 +30,8 @@ CASE WHEN octet_length({{text}}) <= {INDEXED_MAX_BYTES} THEN {{text}}
 
 def made_of_content_sql(content_sql: str) -> str:
     """SQL of a row with what is kept beside a content: `text`, `speaker` and `search`."""
-    text = TEXT_OF_CONTENT.format(content=content_sql)
-    speaker = SPEAKER_OF_CONTENT.format(content=content_sql, text="t.text")
+    text = _TEXT_OF_CONTENT.format(content=content_sql)
+    speaker = _SPEAKER_OF_CONTENT.format(content=content_sql, text="t.text")
     # OFFSET 0: the words are made once, however often the statement names them.
     return f"""(
         SELECT t.text, {speaker} AS speaker, w.search
